@@ -1,0 +1,189 @@
+# Duet: the only build file. `make help` lists the targets.
+#
+#   CC=gcc|clang   compiler        (default gcc)
+#   OPT=2|0|s      optimisation    (default 2)
+# Each combination builds in its own folder, so that they live side by side.
+
+#   V=1            show the commands
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+Q := $(if $(V),,@)
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-6s %s\n' $(1) $@)
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := help
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+OPT ?= 2
+KBUILD := build/kernel-$(notdir $(CC))-O$(OPT)
+KERNEL := $(KBUILD)/duet.elf
+ISO := build/duet.iso
+
+# ---- flags -----------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wvla -Wcast-align -Wcast-qual -Wpointer-arith -Wwrite-strings \
+        -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations -Wold-style-definition -Wredundant-decls \
+        -Wformat=2 -Wformat-nonliteral -Wimplicit-fallthrough -Wdouble-promotion -Wconversion -Wno-sign-conversion \
+        -Wswitch-enum -Wdate-time -Werror
+WARN_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-init -Walloca
+WARN_clang := -Wcomma -Wunreachable-code-break -Wno-language-extension-token
+COMPILER := $(if $(findstring clang,$(notdir $(CC))),clang,gcc)
+
+CSTD := -std=c17 -Isrc $(WARN) $(WARN_$(COMPILER))
+# -mgeneral-regs-only: interrupts and switches save no vector state, so no kernel instruction may use any.
+# -fno-tree-loop-distribute-patterns: else memset's loop becomes a call to memset.
+KFLAGS_gcc := -fno-tree-loop-distribute-patterns -mstack-protector-guard=global
+KFLAGS_clang := -mstack-protector-guard=global
+KFLAGS := $(CSTD) -O$(OPT) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+          -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-common \
+          -fno-strict-aliasing -fstack-protector-strong -ffunction-sections -fdata-sections \
+          -ffile-prefix-map=$(CURDIR)=. $(KFLAGS_$(COMPILER))
+KLDFLAGS := -nostdlib -static -no-pie -Wl,-T,src/kernel/kernel.ld -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+            -Wl,--build-id=none -Wl,--gc-sections -Wl,--fatal-warnings
+HOSTFLAGS := $(CSTD) -g -D_GNU_SOURCE
+
+# ---- sources ---------------------------------------------------------------------------------------------------------
+
+PURE_SRC := $(wildcard src/lib/*.c src/executor/*.c src/thread/*.c src/thread/*.S src/drivers/*.c)
+KERNEL_SRC := $(PURE_SRC) $(wildcard src/kernel/*.c src/kernel/x86_64/*.c src/kernel/x86_64/*.S src/kernel/suites/*.c)
+KERNEL_OBJ := $(KERNEL_SRC:%=$(KBUILD)/%.o)
+HOST_TEST_SRC := $(wildcard tests/host/*.c)
+QEMU_TEST_SRC := $(wildcard tests/qemu/*.c)
+BENCH_SRC := $(wildcard tools/bench/*.c)
+
+# ---- kernel ----------------------------------------------------------------------------------------------------------
+
+$(KBUILD)/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+
+$(KBUILD)/%.S.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(call say,AS)
+	$(Q)$(CC) $(KFLAGS) -D__ASSEMBLER__ -MMD -MP -c $< -o $@
+
+$(KERNEL): $(KERNEL_OBJ) src/kernel/kernel.ld
+	$(call say,LD)
+	$(Q)$(CC) $(KLDFLAGS) $(KERNEL_OBJ) -o $@
+
+-include $(KERNEL_OBJ:.o=.d)
+
+.PHONY: kernel
+kernel: $(KERNEL)
+
+# ---- ISO -------------------------------------------------------------------------------------------------------------
+
+.PHONY: iso
+iso: deps-build
+	@$(MAKE) $(ISO)
+
+$(ISO): $(KERNEL) src/kernel/grub.cfg
+	@rm -rf build/iso && mkdir -p build/iso/boot/grub
+	@cp $(KERNEL) build/iso/boot/duet.elf
+	@cp src/kernel/grub.cfg build/iso/boot/grub/grub.cfg
+	$(call say,ISO)
+	$(Q)grub-mkrescue -o $@ build/iso 2>build/iso.log || { cat build/iso.log; exit 1; }
+
+# ---- run and debug ---------------------------------------------------------------------------------------------------
+
+.PHONY: run debug
+run: deps-build deps-bench ## boot the ISO in QEMU, serial console in this terminal (CMDLINE='mode=echo' to choose)
+	@$(MAKE) $(ISO)
+	tools/run.sh $(ISO) $(CMDLINE)
+
+debug: deps-build deps-debug ## boot the ISO in QEMU and stop at the first instruction, with gdb attached
+	@$(MAKE) $(ISO)
+	tools/debug.sh $(KERNEL) $(CMDLINE)
+
+# ---- bench -----------------------------------------------------------------------------------------------------------
+
+build/bench/duet-bench: $(BENCH_SRC) $(wildcard tools/bench/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) -O2 $(BENCH_SRC) -ljansson -lm -o $@
+
+.PHONY: bench
+bench: deps-build deps-bench ## compare the cooperative with the preemptive drivers (QUICK=1: within a minute)
+	@$(MAKE) -s $(ISO) build/bench/duet-bench
+	@build/bench/duet-bench --kernel $(KERNEL) --iso $(ISO) --machine tools/reference-machine --out build/bench \
+	    $(if $(QUICK),--quick)
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+
+# The core under test is compiled as the kernel's is, but for the target. mem.c would replace libc's functions: renamed.
+HOST_RENAME := -Dmemcpy=duet_memcpy -Dmemmove=duet_memmove -Dmemset=duet_memset -Dmemcmp=duet_memcmp
+HOST_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HOST_COV := -O0 --coverage -fprofile-abs-path
+
+define host_build # (folder, extra flags)
+$(1)/src/lib/mem.c.o: EXTRA := $$(HOST_RENAME) -fno-builtin
+$(1)/%.c.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(call say,HOSTCC)
+	$$(Q)gcc $$(HOSTFLAGS) $(2) $$(EXTRA) $$(if $$(findstring tests/,$$<),-Itests/host -Wno-pedantic -Wno-conversion) -MMD -MP -c $$< -o $$@
+$(1)/%.S.o: %.S Makefile
+	@mkdir -p $$(@D)
+	$$(call say,HOSTCC)
+	$$(Q)gcc $$(HOSTFLAGS) -D__ASSEMBLER__ -MMD -MP -c $$< -o $$@
+$(1)/tests: $$(PURE_SRC:%=$(1)/%.o) $$(HOST_TEST_SRC:%=$(1)/%.o)
+	$$(call say,LD)
+	$$(Q)gcc $(2) $$^ -lcriterion -lm -o $$@
+-include $$(patsubst %,$(1)/%.d,$$(basename $$(PURE_SRC:%=%.o)) $$(basename $$(HOST_TEST_SRC:%=%.o)))
+endef
+$(eval $(call host_build,build/host-san,$(HOST_SAN)))
+$(eval $(call host_build,build/host-cov,$(HOST_COV)))
+
+build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) -Itests/qemu -Wno-pedantic -Wno-conversion -O1 $(QEMU_TEST_SRC) -lcriterion -ljansson -o $@
+
+.PHONY: test test-host test-qemu kernels
+test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
+	@tools/test.sh host qemu
+
+test-host: deps-build deps-test ## the pure core's tests on the host, with address and undefined-behaviour sanitizers
+	@tools/test.sh host
+
+test-qemu: deps-build deps-test ## whole-machine tests: boot QEMU, drive it over QMP, read serial
+	@tools/test.sh qemu
+
+kernels: ## the kernel by gcc and clang, optimised and not
+	@$(MAKE) CC=gcc OPT=2 kernel
+	@$(MAKE) CC=gcc OPT=0 kernel
+	@$(MAKE) CC=clang OPT=2 kernel
+	@$(MAKE) CC=clang OPT=0 kernel
+
+.PHONY: coverage
+coverage: deps-build deps-test ## host tests with gcov; HTML report and summary under coverage/
+	@tools/coverage.sh
+
+# ---- checks ----------------------------------------------------------------------------------------------------------
+
+ALL_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+
+.PHONY: lint format
+lint: deps-build deps-test deps-lint ## clang-format, clang-tidy, cppcheck, and the layering of includes
+	@tools/lint.sh
+
+format: deps-lint ## rewrite the sources as clang-format wants them
+	clang-format -i $(ALL_C)
+
+# ---- housekeeping ----------------------------------------------------------------------------------------------------
+
+.PHONY: deps deps-build deps-bench deps-test deps-lint deps-debug clean help
+deps: ## install every Debian package of deps.txt that is missing
+	@tools/deps.sh build bench test lint debug
+deps-build deps-bench deps-test deps-lint deps-debug:
+	@tools/deps.sh $(@:deps-%=%)
+
+clean: ## remove everything built
+	rm -rf build coverage/html coverage/*.info coverage/summary.txt
+
+help: ## this list
+	@echo 'Duet: futures and threads side by side in one small kernel. Targets:'
+	@echo '  iso          build the GRUB 2 ISO, $(ISO)'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'

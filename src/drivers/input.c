@@ -1,0 +1,50 @@
+/* The event queue between the drivers and their consumer. */
+#include "drivers/input.h"
+
+#include "thread/thread.h"
+
+void event_publish(struct event_queue *queue, const struct input_event *event)
+{
+    uint64_t flags = lock_acquire(&queue->publishers);
+    uint32_t slot;
+
+    if (likely(ring_can_push(&queue->ring, EVENT_QUEUE_EVENTS, &slot))) {
+        queue->events[slot] = *event;
+        ring_push(&queue->ring);
+        queue->published++;
+    } else {
+        queue->dropped++;
+    }
+    lock_release(&queue->publishers, flags);
+    waker_slot_wake(&queue->reader);
+    probe_hit(&queue->event);
+}
+
+bool event_try_read(struct event_queue *queue, struct input_event *event)
+{
+    uint32_t slot;
+
+    if (!ring_can_pop(&queue->ring, EVENT_QUEUE_EVENTS, &slot))
+        return false;
+    *event = queue->events[slot];
+    ring_pop(&queue->ring);
+    return true;
+}
+
+bool event_read_until(struct event_queue *queue, struct input_event *event, uint64_t deadline_ns)
+{
+    while (!event_try_read(queue, event)) {
+        waker_slot_register(&queue->reader, &thread_current()->waker);
+        if (ring_count(&queue->ring) != 0)
+            continue;
+        if (deadline_ns != TIMER_NEVER && clock_now_ns() >= deadline_ns)
+            return false;
+        thread_park_until(deadline_ns);
+    }
+    return true;
+}
+
+void event_read(struct event_queue *queue, struct input_event *event)
+{
+    (void)event_read_until(queue, event, TIMER_NEVER);
+}

@@ -1,0 +1,62 @@
+/*
+ * Input events, and the queue that drivers publish them to. Names and codes are Linux's (linux/input-event-codes.h).
+ */
+#ifndef DUET_DRIVERS_INPUT_H
+#define DUET_DRIVERS_INPUT_H
+
+#include "lib/probe.h"
+#include "lib/ring.h"
+#include "lib/waker.h"
+#include "thread/lock.h"
+
+enum input_type {
+    INPUT_KEY,    /* code, value, text */
+    INPUT_BUTTON, /* code, value */
+    INPUT_REL,    /* dx, dy, wheel */
+};
+
+/* How the driver that published an event was waiting. */
+enum driver_style {
+    DRIVER_ASYNC,
+    DRIVER_THREAD,
+};
+
+struct input_event {
+    uint64_t stamp; /* clock_ticks() when the interrupt handler took the event's last byte */
+    uint8_t type;   /* enum input_type */
+    uint8_t style;  /* enum driver_style */
+    char text;      /* KEY: the character it types, 0 for none */
+    int8_t value;   /* KEY, BUTTON: 1 press, 0 release; KEY: 2 repeat */
+    uint16_t code;  /* KEY, BUTTON: KEY_* or BTN_* */
+    int16_t dx, dy; /* REL: counts; dy grows downwards */
+    int8_t wheel;   /* REL: detents, positive away from the user */
+};
+
+enum { EVENT_QUEUE_EVENTS = 256 };
+
+/* Several publishers, one reader. */
+struct event_queue {
+    struct waker_slot reader;
+    struct ring ring;
+    struct input_event events[EVENT_QUEUE_EVENTS];
+
+    struct lock publishers; /* protects the ring's tail, published and dropped */
+    uint32_t published;     /* dropped ones not included */
+    uint32_t dropped;       /* found the queue full */
+    struct probe event;     /* just after an event was published */
+};
+
+/* Appends a copy of the event, or counts it as dropped if the queue is full, and wakes the reader.
+ * Context: thread, task. */
+void event_publish(struct event_queue *queue, const struct input_event *event);
+
+/* Takes the oldest event, if there is one. Context: the one reader. */
+bool event_try_read(struct event_queue *queue, struct input_event *event);
+
+/* Waits for the next event. Context: thread, the one reader. */
+void event_read(struct event_queue *queue, struct input_event *event);
+
+/* As event_read(), but gives up at `deadline_ns`: false. */
+bool event_read_until(struct event_queue *queue, struct input_event *event, uint64_t deadline_ns);
+
+#endif

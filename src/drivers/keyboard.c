@@ -1,0 +1,90 @@
+/* What both keyboard drivers do with a byte. */
+#include "drivers/keyboard.h"
+
+/*
+ * Set/Reset Status Indicators and the two answers to any command byte (IBM PS/2 Technical Reference, keyboard). The
+ * answers arrive among the scan codes; 0xfa and 0xfe are no scan codes of any key, and are taken for answers only while
+ * a command waits for one.
+ */
+enum {
+    COMMAND_SET_LEDS = 0xed,
+    ANSWER_ACK = 0xfa,
+    ANSWER_RESEND = 0xfe,
+    RESENDS_MAX = 3,
+    COMMAND_TIMEOUT_NS = 100000000,
+};
+
+enum command_state {
+    COMMAND_IDLE,
+    COMMAND_SENT,  /* COMMAND_SET_LEDS, its answer awaited */
+    ARGUMENT_SENT, /* the lights, their answer awaited */
+};
+
+void keyboard_init(struct keyboard *keyboard, struct ps2_port *port, struct event_queue *queue)
+{
+    *keyboard = (struct keyboard){.port = port, .queue = queue};
+}
+
+static void command_send(struct keyboard *keyboard, enum command_state state)
+{
+    uint8_t byte = COMMAND_SET_LEDS;
+
+    if (state == ARGUMENT_SENT)
+        byte = keyboard->leds_shown = keymap_leds(&keyboard->keymap);
+    keyboard->command_sent_ns = clock_now_ns();
+    keyboard->command_state = (uint8_t)(keyboard->port->send(byte) == STATUS_OK ? state : COMMAND_IDLE);
+}
+
+/* Starts a command if the lights are not what the locks say. Lights are a courtesy: a keyboard that does not answer, or
+ * not in time, costs nothing but its lights. */
+static void command_start(struct keyboard *keyboard)
+{
+    if (likely(keymap_leds(&keyboard->keymap) == keyboard->leds_shown) || !keyboard->port->send)
+        return;
+    if (keyboard->command_state != COMMAND_IDLE &&
+        clock_now_ns() - keyboard->command_sent_ns < COMMAND_TIMEOUT_NS)
+        return;
+    keyboard->resends = 0;
+    command_send(keyboard, COMMAND_SENT);
+}
+
+/* True if the byte was the answer to a command. */
+static bool command_answered(struct keyboard *keyboard, uint8_t byte)
+{
+    enum command_state state = keyboard->command_state;
+
+    if (likely(state == COMMAND_IDLE) || (byte != ANSWER_ACK && byte != ANSWER_RESEND))
+        return false;
+    if (byte == ANSWER_RESEND && keyboard->resends++ < RESENDS_MAX)
+        command_send(keyboard, state);
+    else if (byte == ANSWER_ACK && state == COMMAND_SENT)
+        command_send(keyboard, ARGUMENT_SENT);
+    else
+        keyboard->command_state = COMMAND_IDLE;
+    return true;
+}
+
+void keyboard_receive(struct keyboard *keyboard, const struct ps2_byte *byte, enum driver_style style)
+{
+    struct key_change changes[2];
+    struct key_event key;
+    size_t count;
+
+    probe_hit(&keyboard->port->resumed);
+    if (command_answered(keyboard, byte->data)) {
+        command_start(keyboard);
+        return;
+    }
+    count = scancode_feed(&keyboard->decoder, byte->data, changes);
+    for (size_t i = 0; i < count; i++) {
+        if (!keymap_apply(&keyboard->keymap, changes[i], &key))
+            continue;
+        event_publish(keyboard->queue, &(struct input_event){.stamp = byte->stamp,
+                                                             .type = INPUT_KEY,
+                                                             .style = (uint8_t)style,
+                                                             .text = key.text,
+                                                             .value = (int8_t)key.value,
+                                                             .code = key.code});
+    }
+    command_start(keyboard);
+}

@@ -1,0 +1,45 @@
+/*
+ * The keyboard driver: bytes in, key events out, and the lights that follow the locks.
+ *
+ * It exists twice: keyboard_task.c waits as a future, keyboard_thread.c as a thread. Both pass each byte to
+ * keyboard_receive(), and that is all they do.
+ */
+#ifndef DUET_DRIVERS_KEYBOARD_H
+#define DUET_DRIVERS_KEYBOARD_H
+
+#include "drivers/input.h"
+#include "drivers/ps2_port.h"
+#include "executor/async.h"
+#include "lib/keymap.h"
+#include "lib/scancode.h"
+
+struct keyboard {
+    struct ps2_port *port;
+    struct event_queue *queue;
+    struct scancode_decoder decoder;
+    struct keymap keymap;
+
+    /* the lights: one command of two bytes, each acknowledged by the keyboard */
+    uint8_t leds_shown;    /* what the keyboard was told last */
+    uint8_t command_state; /* enum in keyboard.c */
+    uint8_t resends;
+    uint64_t command_sent_ns;
+};
+
+void keyboard_init(struct keyboard *keyboard, struct ps2_port *port, struct event_queue *queue);
+
+/* Decodes one byte and publishes what it completes. Context: the driver, whichever style it is. */
+void keyboard_receive(struct keyboard *keyboard, const struct ps2_byte *byte, enum driver_style style);
+
+/* The driver as a future, ready once the port is closed. */
+struct keyboard_task {
+    struct async async;
+    struct keyboard *keyboard;
+    struct ps2_read read;
+};
+struct keyboard_task keyboard_task(struct keyboard *keyboard);
+
+/* The driver as a thread; the argument is the struct keyboard. Returns once the port is closed. */
+void *keyboard_thread(void *keyboard);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * The mouse driver: bytes in, motion and button events out.
+ *
+ * It exists twice: mouse_task.c waits as a future, mouse_thread.c as a thread. Both pass each byte to mouse_receive(),
+ * and that is all they do.
+ */
+#ifndef DUET_DRIVERS_MOUSE_H
+#define DUET_DRIVERS_MOUSE_H
+
+#include "drivers/input.h"
+#include "drivers/ps2_port.h"
+#include "executor/async.h"
+#include "lib/mouse_packet.h"
+
+struct mouse {
+    struct ps2_port *port;
+    struct event_queue *queue;
+    struct mouse_decoder decoder;
+};
+
+/* `device_id` is what the mouse answered when it was identified (drivers/i8042.h). */
+void mouse_init(struct mouse *mouse, struct ps2_port *port, struct event_queue *queue, uint8_t device_id);
+
+/* Decodes one byte; a complete packet is published as its motion and then its buttons, in the order of their bits.
+ * Context: the driver, whichever style it is. */
+void mouse_receive(struct mouse *mouse, const struct ps2_byte *byte, enum driver_style style);
+
+/* The driver as a future, ready once the port is closed. */
+struct mouse_task {
+    struct async async;
+    struct mouse *mouse;
+    struct ps2_read read;
+};
+struct mouse_task mouse_task(struct mouse *mouse);
+
+/* The driver as a thread; the argument is the struct mouse. Returns once the port is closed. */
+void *mouse_thread(void *mouse);
+
+#endif

@@ -1,0 +1,36 @@
+/* The two leaf futures of executor/sleep.h. */
+#include "executor/sleep.h"
+
+static enum poll sleep_poll(struct future *future, struct waker *waker)
+{
+    struct sleep *self = container_of(future, struct sleep, future);
+
+    if (self->executor->now_ns >= self->deadline_ns) {
+        timer_queue_remove(&self->executor->timers, &self->timer);
+        return POLL_READY;
+    }
+    if (!timer_queued(&self->timer))
+        timer_queue_insert(&self->executor->timers, &self->timer, self->deadline_ns, waker);
+    return POLL_PENDING;
+}
+
+struct sleep sleep_until(struct executor *executor, uint64_t deadline_ns)
+{
+    return (struct sleep){.future = {sleep_poll}, .executor = executor, .deadline_ns = deadline_ns};
+}
+
+static enum poll yield_now_poll(struct future *future, struct waker *waker)
+{
+    struct yield_now *self = container_of(future, struct yield_now, future);
+
+    if (self->yielded)
+        return POLL_READY;
+    self->yielded = true;
+    waker_wake(waker);
+    return POLL_PENDING;
+}
+
+struct yield_now yield_now(void)
+{
+    return (struct yield_now){.future = {yield_now_poll}};
+}

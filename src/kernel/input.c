@@ -1,0 +1,129 @@
+/* From the interrupt lines to the drivers. */
+#include "kernel/input.h"
+
+#include "drivers/port_io.h"
+#include "kernel/console.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/pic.h"
+
+struct input input;
+
+/* One device's driver, in whichever style it runs. */
+static struct driver {
+    enum style style;
+    struct thread thread;
+    struct task task;
+    union {
+        struct keyboard_task keyboard;
+        struct mouse_task mouse;
+    } future;
+} drivers[DEVICE_ALL];
+
+uint8_t port_in8(uint16_t port)
+{
+    return inb(port);
+}
+
+void port_out8(uint16_t port, uint8_t value)
+{
+    outb(port, value);
+}
+
+/*
+ * IRQ 1 and IRQ 12. The line says little about whose byte it is, as both share one output buffer: the status read just
+ * before the byte does. One byte an interrupt; the controller raises the line again for the next.
+ */
+static void i8042_interrupt(unsigned vector)
+{
+    uint64_t stamp = rdtsc();
+    uint8_t status = inb(I8042_STATUS);
+    uint8_t data;
+
+    (void)vector;
+    if (unlikely(!(status & I8042_STATUS_OUTPUT_FULL))) {
+        input.empty++;
+        return;
+    }
+    data = inb(I8042_DATA);
+    ps2_receive(&input.ports[status & I8042_STATUS_AUX ? DEVICE_MOUSE : DEVICE_KEYBOARD], data, stamp);
+}
+
+static void say_what_is_there(enum status status)
+{
+    const struct i8042_info *info = &input.info;
+
+    if (status != STATUS_OK)
+        console_print("input: no i8042 controller (%s)\n", info->problem ? info->problem : "none found");
+    else
+        console_print("input: i8042, %s, %s%s%s\n", info->keyboard ? "keyboard" : "no keyboard",
+                      !info->mouse                             ? "no mouse"
+                      : info->mouse_id == MOUSE_ID_EXPLORER    ? "5-button wheel mouse"
+                      : info->mouse_id == MOUSE_ID_WHEEL       ? "wheel mouse"
+                                                               : "mouse",
+                      info->problem ? "; " : "", info->problem ? info->problem : "");
+}
+
+void input_init(void)
+{
+    enum status status = i8042_start(&input.info);
+
+    say_what_is_there(status);
+    keyboard_init(&input.keyboard, &input.ports[DEVICE_KEYBOARD], &input.events);
+    mouse_init(&input.mouse, &input.ports[DEVICE_MOUSE], &input.events, input.info.mouse_id);
+    interrupt_set(PIC_VECTOR + I8042_KEYBOARD_IRQ, i8042_interrupt);
+    interrupt_set(PIC_VECTOR + I8042_MOUSE_IRQ, i8042_interrupt);
+    if (input.info.keyboard) {
+        input.ports[DEVICE_KEYBOARD].send = i8042_write_keyboard;
+        pic_unmask(I8042_KEYBOARD_IRQ);
+    }
+    if (input.info.mouse)
+        pic_unmask(I8042_MOUSE_IRQ);
+}
+
+static enum status start_thread(enum device device, struct driver *driver, unsigned priority)
+{
+    if (device == DEVICE_KEYBOARD)
+        return thread_start(&driver->thread, "keyboard", priority, keyboard_thread, &input.keyboard);
+    return thread_start(&driver->thread, "mouse", priority, mouse_thread, &input.mouse);
+}
+
+static void start_task(enum device device, struct driver *driver, struct executor *executor)
+{
+    if (device == DEVICE_KEYBOARD) {
+        driver->future.keyboard = keyboard_task(&input.keyboard);
+        executor_spawn(executor, &driver->task, "keyboard", &driver->future.keyboard.async.future);
+    } else {
+        driver->future.mouse = mouse_task(&input.mouse);
+        executor_spawn(executor, &driver->task, "mouse", &driver->future.mouse.async.future);
+    }
+}
+
+void input_driver_start(enum device device, enum style style, unsigned priority, struct executor_thread *executor)
+{
+    struct driver *driver = &drivers[device];
+
+    driver->style = style;
+    ps2_open(&input.ports[device]);
+    if (style == STYLE_ASYNC)
+        start_task(device, driver, &executor->executor);
+    else if (start_thread(device, driver, priority) != STATUS_OK)
+        panic("no memory for a driver's stack");
+}
+
+void input_driver_stop(enum device device)
+{
+    struct driver *driver = &drivers[device];
+
+    ps2_close(&input.ports[device]);
+    if (driver->style == STYLE_ASYNC)
+        while (completion_register(&driver->task.done, &thread_current()->waker))
+            thread_park();
+    else
+        (void)thread_join(&driver->thread);
+}
+
+const char *style_name(enum style style)
+{
+    return style == STYLE_ASYNC ? "async" : "thread";
+}

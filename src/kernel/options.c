@@ -1,0 +1,199 @@
+/* The table of command-line words. */
+#include "kernel/options.h"
+
+#include "kernel/console.h"
+#include "kernel/panic.h"
+#include "kernel/x86_64/fw_cfg.h"
+#include "lib/mem.h"
+#include "thread/sched.h"
+
+static bool load_valid(const char *text)
+{
+    struct load load;
+
+    return load_parse(text, &load);
+}
+
+#define CHOICES(...)                                                                                                   \
+    (const char *const[])                                                                                              \
+    {                                                                                                                  \
+        __VA_ARGS__, NULL                                                                                              \
+    }
+
+enum option_index {
+    OPTION_MODE,
+    OPTION_KEYBOARD,
+    OPTION_MOUSE,
+    OPTION_DRIVER,
+    OPTION_DEVICE,
+    OPTION_LOAD,
+    OPTION_PRIORITY,
+    OPTION_SUITE,
+    OPTION_EVENTS,
+    OPTION_PERIOD,
+    OPTION_QUANTUM,
+    OPTION_SEED,
+    OPTION_TEST,
+    OPTIONS
+};
+
+static const struct option table[OPTIONS] = {
+    [OPTION_MODE] = {.key = "mode", .kind = OPTION_CHOICE, .choices = CHOICES("demo", "echo", "bench", "test")},
+    [OPTION_KEYBOARD] = {.key = "keyboard", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread")},
+    [OPTION_MOUSE] = {.key = "mouse", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread")},
+    [OPTION_DRIVER] = {.key = "driver", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "all")},
+    [OPTION_DEVICE] = {.key = "device", .kind = OPTION_CHOICE, .choices = CHOICES("keyboard", "mouse", "all")},
+    [OPTION_LOAD] = {.key = "load",
+                     .kind = OPTION_TEXT,
+                     .valid = "idle, threads:1 to threads:16, tasks:1us to tasks:100ms, or all",
+                     .check = load_valid},
+    [OPTION_PRIORITY] = {.key = "priority", .kind = OPTION_CHOICE, .choices = CHOICES("equal", "high", "all")},
+    [OPTION_SUITE] = {.key = "suite", .kind = OPTION_CHOICE, .choices = CHOICES("matrix", "micro", "all")},
+    [OPTION_EVENTS] = {.key = "events",
+                       .kind = OPTION_NUMBER,
+                       .minimum = 1,
+                       .maximum = 20000,
+                       .valid = "a number from 1 to 20000"},
+    [OPTION_PERIOD] = {.key = "period",
+                       .kind = OPTION_DURATION,
+                       .minimum = 0,
+                       .maximum = 1000000000,
+                       .valid = "a duration up to 1s, such as 1ms; 0 chooses"},
+    [OPTION_QUANTUM] = {.key = "quantum",
+                        .kind = OPTION_DURATION,
+                        .minimum = 100000,
+                        .maximum = 1000000000,
+                        .valid = "a duration from 100us to 1s, such as 10ms"},
+    [OPTION_SEED] = {.key = "seed",
+                     .kind = OPTION_NUMBER,
+                     .minimum = 1,
+                     .maximum = UINT64_MAX,
+                     .valid = "a number from 1 on"},
+    [OPTION_TEST] = {.key = "test", .kind = OPTION_TEXT, .valid = "all, list, or the name of a test"},
+};
+
+/* Decimal digits up to the end of the text, at most `maximum`. */
+static bool parse_count(const char *text, unsigned maximum, unsigned *count)
+{
+    *count = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        *count = *count * 10 + (unsigned)(*text - '0');
+        if (*count > maximum)
+            return false;
+    }
+    return *count > 0;
+}
+
+static bool parse_duration(const char *text, uint64_t *duration_ns)
+{
+    static const struct {
+        const char *unit;
+        uint64_t ns;
+    } units[] = {{"us", 1000}, {"ms", 1000000}};
+    char digits[8] = "";
+    size_t length = 0;
+    unsigned count;
+
+    while (text[length] >= '0' && text[length] <= '9' && length < sizeof(digits) - 1) {
+        digits[length] = text[length];
+        length++;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+        if (!string_equal(text + length, units[i].unit) || !parse_count(digits, 100000, &count))
+            continue;
+        *duration_ns = count * units[i].ns;
+        return *duration_ns <= 100000000;
+    }
+    return false;
+}
+
+bool load_parse(const char *text, struct load *load)
+{
+    struct load parsed = {.kind = LOAD_IDLE};
+    bool valid = true;
+
+    if (string_equal(text, "all")) {
+        parsed.kind = LOAD_ALL;
+    } else if (string_starts(text, "threads:")) {
+        parsed.kind = LOAD_THREADS;
+        valid = parse_count(text + 8, 16, &parsed.threads);
+    } else if (string_starts(text, "tasks:")) {
+        parsed.kind = LOAD_TASKS;
+        valid = parse_duration(text + 6, &parsed.duration_ns);
+    } else {
+        valid = string_equal(text, "idle");
+    }
+    if (valid)
+        *load = parsed;
+    return valid;
+}
+
+/* False if the line has an error, now printed. */
+static bool read_line(const char *line, struct option_value *values)
+{
+    char error[256];
+
+    if (cmdline_parse(line, table, OPTIONS, values, error, sizeof(error)) == STATUS_OK)
+        return true;
+    console_print("duet: %s\n", error);
+    return false;
+}
+
+static void set_text(struct option_value *value, const char *text)
+{
+    memcpy(value->text, text, string_length(text) + 1);
+}
+
+/* A line that is wrong has chosen nothing, but its `mode=` still says whether a person is there to read the error. */
+static bool interactive(const char *line)
+{
+    for (const char *at = line; line && *at; at++)
+        if ((at == line || at[-1] == ' ') && string_starts(at, "mode="))
+            return string_starts(at, "mode=demo") && (at[9] == ' ' || at[9] == '\0');
+    return true;
+}
+
+void options_read(const char *line, struct options *options)
+{
+    static char extra[1024];
+    struct option_value values[OPTIONS] = {0};
+    enum status status = fw_cfg_read_text("opt/duet/cmdline", extra, sizeof(extra));
+    bool good;
+
+    values[OPTION_DRIVER].choice = STYLE_ALL;
+    values[OPTION_DEVICE].choice = DEVICE_ALL;
+    values[OPTION_PRIORITY].choice = PRIORITY_ALL;
+    values[OPTION_SUITE].choice = SUITE_ALL;
+    values[OPTION_EVENTS].number = 1000;
+    values[OPTION_QUANTUM].number = SCHED_QUANTUM_NS;
+    values[OPTION_SEED].number = 1;
+    set_text(&values[OPTION_LOAD], "all");
+    set_text(&values[OPTION_TEST], "all");
+
+    if (status == STATUS_NO_MEMORY)
+        console_print("duet: the fw_cfg item opt/duet/cmdline is too long\n");
+    good = read_line(line, values) && status != STATUS_NO_MEMORY;
+    if (status == STATUS_OK)
+        good = read_line(extra, values) && good;
+    if (!good && !interactive(status == STATUS_OK && *extra ? extra : line))
+        machine_exit(EXIT_FAILED);
+
+    *options = (struct options){.mode = values[OPTION_MODE].choice,
+                                .keyboard = values[OPTION_KEYBOARD].choice,
+                                .mouse = values[OPTION_MOUSE].choice,
+                                .driver = values[OPTION_DRIVER].choice,
+                                .device = values[OPTION_DEVICE].choice,
+                                .priority = values[OPTION_PRIORITY].choice,
+                                .suite = values[OPTION_SUITE].choice,
+                                .events = values[OPTION_EVENTS].number,
+                                .period_ns = values[OPTION_PERIOD].number,
+                                .quantum_ns = values[OPTION_QUANTUM].number,
+                                .seed = values[OPTION_SEED].number};
+    (void)load_parse(values[OPTION_LOAD].text, &options->load);
+    memcpy(options->load_text, values[OPTION_LOAD].text, CMDLINE_TEXT_SIZE);
+    memcpy(options->test, values[OPTION_TEST].text, CMDLINE_TEXT_SIZE);
+}

@@ -1,0 +1,49 @@
+/*
+ * What the command line chose.
+ */
+#ifndef DUET_KERNEL_OPTIONS_H
+#define DUET_KERNEL_OPTIONS_H
+
+#include "lib/base.h"
+#include "lib/cmdline.h"
+
+enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST };
+enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_ALL };
+enum device { DEVICE_KEYBOARD, DEVICE_MOUSE, DEVICE_ALL };
+enum bench_priority { PRIORITY_EQUAL, PRIORITY_HIGH, PRIORITY_ALL };
+enum suite { SUITE_MATRIX, SUITE_MICRO, SUITE_ALL };
+
+enum load_kind { LOAD_IDLE, LOAD_THREADS, LOAD_TASKS, LOAD_ALL };
+struct load {
+    enum load_kind kind;
+    unsigned threads;     /* LOAD_THREADS: CPU-bound threads of normal priority */
+    uint64_t duration_ns; /* LOAD_TASKS: what the neighbour future computes a poll */
+};
+
+struct options {
+    enum mode mode;
+    enum style keyboard, mouse; /* not STYLE_ALL */
+    enum style driver;
+    enum device device;
+    struct load load;
+    char load_text[CMDLINE_TEXT_SIZE];
+    enum bench_priority priority;
+    enum suite suite;
+    uint64_t events;
+    uint64_t period_ns; /* 0: what the cell needs */
+    uint64_t quantum_ns;
+    uint64_t seed;
+    char test[CMDLINE_TEXT_SIZE];
+};
+
+/*
+ * Reads the loader's line and then, where QEMU offers one, the fw_cfg item opt/duet/cmdline, whose words override.
+ * On an error prints the one line that names the word and the valid ones; the machine then ends as failed if the mode
+ * chosen is not interactive or is itself the word at fault, and goes on with the defaults otherwise. Context: boot.
+ */
+void options_read(const char *line, struct options *options);
+
+/* Reads a load: idle, threads:N, tasks:DURATION. False if it is none of these. Context: any. */
+bool load_parse(const char *text, struct load *load);
+
+#endif

@@ -1,0 +1,149 @@
+/* Saying what broke, where, in which thread and task, and how it came there. */
+#include "kernel/panic.h"
+
+#include "kernel/console.h"
+#include "kernel/executor_thread.h"
+#include "kernel/x86_64/cpu.h"
+#include "lib/format.h"
+#include "lib/mem.h"
+#include "thread/arch.h"
+#include "thread/sched.h"
+
+enum {
+    PORT_DEBUG_EXIT = 0xf4,
+    BACKTRACE_FRAMES = 16,
+};
+
+extern char text_start[], text_end[], interrupt_return[], exception_return[];
+
+static const char *expected;
+static bool exits;
+static unsigned panics;
+
+void panic_expect(const char *text)
+{
+    expected = text;
+}
+
+void panic_exits(void)
+{
+    exits = true;
+}
+
+_Noreturn void machine_exit(uint8_t code)
+{
+    cli();
+    outb(PORT_DEBUG_EXIT, code);
+    for (;;)
+        hlt();
+}
+
+/* What a compiler's frame pointers chain: the caller's frame, and the address it continues at. */
+struct frame {
+    const struct frame *caller;
+    uint64_t return_address;
+};
+
+static bool on_stack_of(const struct thread *thread, const struct frame *frame)
+{
+    uintptr_t base = (uintptr_t)thread->stack;
+    uintptr_t address = (uintptr_t)frame;
+
+    return address % 8 == 0 && address >= base && address + sizeof(*frame) <= base + thread->stack_bytes;
+}
+
+/* Follows the frames on the running thread's stack, across interrupts. */
+static void backtrace(const struct frame *frame)
+{
+    const struct thread *thread = thread_current();
+
+    for (unsigned i = 0; thread && i < BACKTRACE_FRAMES && on_stack_of(thread, frame); i++) {
+        uint64_t address = frame->return_address;
+
+        if (address < (uint64_t)text_start || address >= (uint64_t)text_end)
+            break;
+        console_print("    at %p\n", (void *)address);
+        if (address == (uint64_t)interrupt_return)
+            console_print("    interrupt, at %p\n",
+                          *(void *const *)((const char *)(frame + 1) + INTERRUPT_SAVED_BYTES));
+        if (frame->caller <= frame)
+            break;
+        frame = frame->caller;
+    }
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+    console_print("    rip %016lx rsp %016lx rflags %08lx\n", f->rip, f->rsp, f->rflags);
+    console_print("    rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+    console_print("    rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+    console_print("    r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+    console_print("    r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
+}
+
+/* A first panic that a test waits for passes it; everything else is a failure. */
+static _Noreturn void panic_end(const char *message)
+{
+    bool passed = false;
+
+    if (expected) {
+        for (const char *at = message; *at && !passed; at++)
+            passed = string_starts(at, expected);
+        console_print("%s: the test expects a panic that says \"%s\"\n", passed ? "passed" : "FAILED", expected);
+    }
+    if (expected || exits)
+        machine_exit(passed ? EXIT_PASSED : EXIT_FAILED);
+    for (;;)
+        hlt();
+}
+
+static _Noreturn void panic_report(const char *place, const struct trap_frame *registers, const struct frame *frame,
+                                   const char *format, va_list arguments)
+{
+    static char message[256];
+    const struct thread *thread = thread_current();
+    const struct task *task = executor_thread_task();
+
+    cli();
+    if (panics++) { /* the report itself broke: say so with what surely works, and stop */
+        console_break_lock();
+        if (panics == 2)
+            console_print("PANIC while panicking: %s\n", format);
+        machine_exit(EXIT_FAILED);
+    }
+    console_break_lock();
+    format_text_va(message, sizeof(message), format, arguments);
+    console_print("\nPANIC: %s\n    %s, thread %s, task %s\n", message, place, thread ? thread->name : "none",
+                  task ? task->name : "none");
+    if (registers)
+        print_registers(registers);
+    backtrace(frame);
+    panic_end(message);
+}
+
+_Noreturn void panic_at(const char *file, int line, const char *format, ...)
+{
+    char place[96];
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_text(place, sizeof(place), "at %s:%d", file, line);
+    panic_report(place, NULL, __builtin_frame_address(0), format, arguments);
+}
+
+_Noreturn void panic_exception(const struct trap_frame *frame, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    panic_report("in an exception", frame, (const struct frame *)frame->rbp, format, arguments);
+}
+
+/* The compiler's stack protector: a buffer on the stack was overrun. One constant until there is a source of random. */
+uint64_t __stack_chk_guard = UINT64_C(0x00ad0be75e1f1e55);
+_Noreturn void __stack_chk_fail(void);
+
+_Noreturn void __stack_chk_fail(void)
+{
+    panic("stack smashed: a buffer was overrun in the caller of this");
+}

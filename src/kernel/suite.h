@@ -1,0 +1,38 @@
+/*
+ * The in-kernel test runner's registry: a test is a function in a linker section.
+ */
+#ifndef DUET_KERNEL_SUITE_H
+#define DUET_KERNEL_SUITE_H
+
+#include "lib/base.h"
+
+struct suite_test {
+    const char *name;
+    void (*run)(void);
+    const char *panics; /* NULL, or what the panic says that the test ends in */
+};
+
+#define SUITE_REGISTER(id, title, panic_text)                                                                          \
+    static void id(void);                                                                                              \
+    __attribute__((section("suite"), used)) static const struct suite_test id##_test = {title, id, panic_text};        \
+    static void id(void)
+
+/* TEST(id, "area.claim") { ... } */
+#define TEST(id, title) SUITE_REGISTER(id, title, NULL)
+
+/* As TEST(), and it passes only by a panic that says `panic_text`. Such a test runs alone: test=NAME. */
+#define TEST_PANICS(id, title, panic_text) SUITE_REGISTER(id, title, panic_text)
+
+/* Notes that the running test failed, and goes on. Context: thread. */
+void suite_fail(const char *file, int line, const char *format, ...) printf_like(3, 4);
+
+#define CHECK(expression) ((expression) ? (void)0 : suite_fail(__FILE__, __LINE__, "%s", #expression))
+#define CHECK_EQUAL(actual, expected)                                                                                  \
+    do {                                                                                                               \
+        unsigned long actual_ = (unsigned long)(actual);                                                               \
+        unsigned long expected_ = (unsigned long)(expected);                                                           \
+        if (actual_ != expected_)                                                                                      \
+            suite_fail(__FILE__, __LINE__, "%s is %lu, not %lu", #actual, actual_, expected_);                         \
+    } while (0)
+
+#endif

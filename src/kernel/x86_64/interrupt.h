@@ -1,0 +1,54 @@
+/*
+ * Descriptor tables, exceptions and interrupts.
+ * Facts: Intel SDM vol. 3, chapter 6 (interrupts and exceptions), 7.7 (64-bit TSS).
+ */
+#ifndef DUET_KERNEL_INTERRUPT_H
+#define DUET_KERNEL_INTERRUPT_H
+
+#include "lib/base.h"
+
+enum {
+    VECTOR_NMI = 2,
+    VECTOR_BREAKPOINT = 3,
+    VECTOR_DOUBLE_FAULT = 8,
+    VECTOR_PAGE_FAULT = 14,
+    VECTOR_MACHINE_CHECK = 18,
+    VECTOR_INTERRUPTS = 32, /* the first that is no exception */
+    VECTORS = 256,
+};
+
+/* What entry.S saves for an exception, and restores when the handler returns. */
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+_Static_assert(sizeof(struct trap_frame) == 22 * 8 && offsetof(struct trap_frame, rbp) == 8 * 8 &&
+                   offsetof(struct trap_frame, rax) == 14 * 8 && offsetof(struct trap_frame, vector) == 15 * 8 &&
+                   offsetof(struct trap_frame, rip) == 17 * 8,
+               "entry.S pushes in this order");
+
+/* How far above the return address of interrupt() the interrupted rip is, for backtraces: eight registers and rax. */
+enum { INTERRUPT_SAVED_BYTES = 9 * 8 };
+
+/* Context: interrupts off, stamps first. */
+typedef void interrupt_handler(unsigned vector);
+
+/* Loads our own tables, on the boot stack: exceptions are reported from here on. Context: boot. */
+void interrupt_init(void);
+
+/* Gives double faults, NMIs and machine checks stacks of their own. Context: boot, once stacks can be allocated. */
+void interrupt_use_own_stacks(void);
+
+/* Sends a vector from 32 on to `handler`; a PIC line's is ended, and an APIC's, after it returned. Context: boot,
+ * thread. */
+void interrupt_set(unsigned vector, interrupt_handler *handler);
+
+/* How often a vector was taken. Context: any. */
+uint64_t interrupt_count(unsigned vector);
+
+/* Interrupts nobody asked for: spurious ones of the PIC, and vectors without a handler. Context: any. */
+uint64_t interrupt_spurious(void);
+uint64_t interrupt_unexpected(void);
+
+#endif

@@ -1,0 +1,118 @@
+/* See mouse_packet.h. */
+#include "lib/mouse_packet.h"
+
+#include <linux/input-event-codes.h>
+
+#include "lib/mem.h"
+
+/* The first byte. */
+#define FIRST_BUTTONS    0x07
+#define FIRST_ALWAYS_SET 0x08
+#define FIRST_X_NEGATIVE 0x10
+#define FIRST_Y_NEGATIVE 0x20
+#define FIRST_X_OVERFLOW 0x40
+#define FIRST_Y_OVERFLOW 0x80
+
+/* The explorer mouse's fourth byte. */
+#define EXPLORER_WHEEL        0x0f
+#define EXPLORER_BUTTONS      0x30 /* side and extra, one place left of where mouse_packet has them */
+#define EXPLORER_ALWAYS_CLEAR 0xc0
+
+#define SELF_TEST_PASSED 0xaa /* followed by the device id, 0: what a mouse sends on power-on */
+#define POWER_ON_ID      0x00
+
+void mouse_decoder_init(struct mouse_decoder *decoder, uint8_t device_id)
+{
+    bool four_bytes = device_id == MOUSE_ID_WHEEL || device_id == MOUSE_ID_EXPLORER;
+
+    *decoder = (struct mouse_decoder){.size = four_bytes ? 4 : 3, .device_id = device_id};
+}
+
+/* Nine bits in two's complement, of which the sign travels in the first byte. */
+static int16_t axis_motion(struct mouse_decoder *decoder, uint8_t low, uint8_t sign_bit, uint8_t overflow_bit)
+{
+    uint8_t first = decoder->bytes[0];
+
+    if (first & overflow_bit) {
+        decoder->overflows++;
+        return 0;
+    }
+    return (int16_t)(first & sign_bit ? low - 256 : low);
+}
+
+/* The mouse counts detents towards the user; -128 has no opposite in eight bits. */
+static int8_t wheel_motion(const struct mouse_decoder *decoder)
+{
+    uint8_t last = decoder->bytes[3];
+    int towards_user = 0;
+
+    if (decoder->device_id == MOUSE_ID_WHEEL)
+        towards_user = (int8_t)last;
+    else if (decoder->device_id == MOUSE_ID_EXPLORER)
+        towards_user = ((last & EXPLORER_WHEEL) ^ 8) - 8;
+    return (int8_t)(towards_user == -128 ? 127 : -towards_user);
+}
+
+static uint8_t pressed_buttons(const struct mouse_decoder *decoder)
+{
+    uint8_t buttons = decoder->bytes[0] & FIRST_BUTTONS;
+
+    if (decoder->device_id == MOUSE_ID_EXPLORER)
+        buttons |= (uint8_t)((decoder->bytes[3] & EXPLORER_BUTTONS) >> 1);
+    return buttons;
+}
+
+static void decode(struct mouse_decoder *decoder, struct mouse_packet *packet)
+{
+    uint8_t buttons = pressed_buttons(decoder);
+
+    *packet = (struct mouse_packet){
+        .dx = axis_motion(decoder, decoder->bytes[1], FIRST_X_NEGATIVE, FIRST_X_OVERFLOW),
+        .dy = (int16_t)-axis_motion(decoder, decoder->bytes[2], FIRST_Y_NEGATIVE, FIRST_Y_OVERFLOW),
+        .wheel = wheel_motion(decoder),
+        .buttons = buttons,
+        .changed = buttons ^ decoder->buttons,
+    };
+    decoder->buttons = buttons;
+}
+
+/* Gives up the byte in first place, and those behind it up to one that a packet may begin with. */
+static void discard_first(struct mouse_decoder *decoder)
+{
+    do {
+        decoder->discarded++;
+        decoder->count--;
+        memmove(decoder->bytes, decoder->bytes + 1, decoder->count);
+    } while (decoder->count && !(decoder->bytes[0] & FIRST_ALWAYS_SET));
+}
+
+bool mouse_feed(struct mouse_decoder *decoder, uint8_t byte, struct mouse_packet *packet)
+{
+    if (decoder->count == 0 && !(byte & FIRST_ALWAYS_SET)) {
+        decoder->discarded++;
+        return false;
+    }
+    decoder->bytes[decoder->count++] = byte;
+    if (decoder->count == 2 && decoder->bytes[0] == SELF_TEST_PASSED && byte == POWER_ON_ID) {
+        decoder->hotplugs++;
+        decoder->count = 0;
+        return false;
+    }
+    if (decoder->count < decoder->size)
+        return false;
+    if (decoder->device_id == MOUSE_ID_EXPLORER && (byte & EXPLORER_ALWAYS_CLEAR)) {
+        discard_first(decoder);
+        return false;
+    }
+    decode(decoder, packet);
+    decoder->count = 0;
+    return true;
+}
+
+uint16_t mouse_button_code(unsigned bit)
+{
+    static const uint16_t codes[MOUSE_BUTTON_COUNT] = {BTN_LEFT, BTN_RIGHT, BTN_MIDDLE, BTN_SIDE, BTN_EXTRA};
+
+    ASSERT(bit < MOUSE_BUTTON_COUNT);
+    return codes[bit];
+}

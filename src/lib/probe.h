@@ -1,0 +1,27 @@
+/*
+ * A place in the code that a benchmark wants stamped. Off, it costs one predicted branch; on, it appends the time to an
+ * array that the benchmark reads after the run, so that recording never prints, allocates or waits.
+ */
+#ifndef DUET_LIB_PROBE_H
+#define DUET_LIB_PROBE_H
+
+#include "lib/base.h"
+#include "lib/clock.h"
+
+struct probe {
+    uint64_t *stamps; /* NULL: off */
+    uint32_t count;
+    uint32_t capacity; /* hits beyond it are counted in `count` and not stored */
+};
+
+/* Context: any, but one context a probe at a time. */
+static inline void probe_hit(struct probe *probe)
+{
+    if (likely(!probe->stamps))
+        return;
+    if (probe->count < probe->capacity)
+        probe->stamps[probe->count] = clock_ticks();
+    probe->count++;
+}
+
+#endif

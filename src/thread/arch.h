@@ -1,0 +1,54 @@
+/*
+ * The seam between threads and the machine. The kernel and the host tests each define these functions at link time;
+ * nothing else in src/thread touches hardware.
+ */
+#ifndef DUET_THREAD_ARCH_H
+#define DUET_THREAD_ARCH_H
+
+#include "lib/base.h"
+
+/* In the flags of irq_save() and irq_restore(): interrupts are on. RFLAGS.IF (Intel SDM vol. 1, 3.4.3). */
+#define IRQ_ENABLED UINT64_C(0x200)
+
+/* Turns interrupts off and returns what irq_restore() needs to put them back as they were. They nest. Context: any. */
+uint64_t irq_save(void);
+void irq_restore(uint64_t flags);
+bool irq_enabled(void);
+
+/*
+ * Waits for an interrupt: turns interrupts on and halts with no instruction between, so that an interrupt cannot slip
+ * in before the halt and be slept through. Called with interrupts off, returns with them on. Context: idle thread.
+ */
+void cpu_wait(void);
+
+/* Asks for one timer interrupt at `deadline_ns`, replacing what was asked before; TIMER_NEVER asks for none. A deadline
+ * already past interrupts at once. Context: interrupts off. */
+void timer_arm(uint64_t deadline_ns);
+
+/* Memory for a stack with an unmapped guard page under it. Returns its lowest usable byte, or NULL. Context: thread. */
+void *stack_alloc(size_t size_bytes);
+void stack_free(void *stack, size_t size_bytes);
+
+/*
+ * Saves the callee-saved registers on the running stack, stores the stack pointer in *save, and continues on the stack
+ * whose pointer is `load`. Returns when something switches back. In switch.S, the same file for kernel and host.
+ * Context: interrupts off.
+ */
+void context_switch(uintptr_t *save, uintptr_t load);
+
+/* Where a new thread's first switch lands: clears the frame chain and calls thread_main(). In switch.S. */
+void thread_trampoline(void);
+
+/* What context_switch() pops, lowest address first: the stack of a thread that does not run begins with this. */
+struct switch_frame {
+    uint64_t r15, r14, r13, r12, rbx, rbp;
+    uint64_t rip;
+};
+_Static_assert(sizeof(struct switch_frame) == 56, "switch.S pops six registers and returns");
+_Static_assert(offsetof(struct switch_frame, r15) == 0 && offsetof(struct switch_frame, r14) == 8 &&
+                   offsetof(struct switch_frame, r13) == 16 && offsetof(struct switch_frame, r12) == 24 &&
+                   offsetof(struct switch_frame, rbx) == 32 && offsetof(struct switch_frame, rbp) == 40 &&
+                   offsetof(struct switch_frame, rip) == 48,
+               "switch.S pops in this order");
+
+#endif

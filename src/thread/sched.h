@@ -1,0 +1,57 @@
+/*
+ * The scheduler's face towards the kernel: start-up, the timer interrupt, and the way out of every interrupt.
+ */
+#ifndef DUET_THREAD_SCHED_H
+#define DUET_THREAD_SCHED_H
+
+#include "thread/thread.h"
+
+enum { SCHED_QUANTUM_NS = 10000000 };
+
+/* One CPU's scheduler state. Interrupts off. */
+struct cpu {
+    struct thread *current;
+    uint32_t irq_depth;     /* greater than 0: in an interrupt */
+    uint32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
+    bool need_resched;      /* something more urgent than the current thread is ready, or its turn is over */
+    uint32_t ready_mask;    /* bit p: ready[p] is not empty */
+    struct list ready[THREAD_PRIORITIES];
+    struct timer_queue timers;
+    uint64_t timer_armed_ns; /* what timer_arm() was last told */
+    uint64_t quantum_ns;
+    uint64_t switches;
+    struct thread *ended; /* its stack is free once the next thread runs */
+    struct thread idle;
+};
+
+/* The CPU this code runs on: there is one. */
+extern struct cpu cpu_boot;
+static inline struct cpu *cpu_this(void)
+{
+    return &cpu_boot;
+}
+
+/* Turns the running flow into the thread `boot` on the stack it is on, and creates the idle thread.
+ * Context: boot, interrupts off. */
+void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t quantum_ns);
+
+/* The idle thread's body: the only place that halts. */
+void *sched_idle(void *unused);
+
+/* The timer interrupt: expires timers and ends slices. Context: irq. */
+void sched_timer_interrupt(void);
+
+/* Queues `timer` on this CPU: `waker` is woken in the timer interrupt. Context: any. */
+void sched_timer_start(struct timer *timer, uint64_t deadline_ns, struct waker *waker);
+void sched_timer_cancel(struct timer *timer);
+
+/* Gives the CPU to whom it belongs now. Context: interrupts off, irq_depth and preempt_count zero. */
+void sched_preempt(void);
+
+/* True if the way out of an interrupt must call sched_preempt(). Context: interrupts off. */
+static inline bool sched_preempt_due(const struct cpu *cpu)
+{
+    return unlikely(cpu->need_resched) && cpu->preempt_count == 0;
+}
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * void context_switch(uintptr_t *save, uintptr_t load)
+ *
+ * The SysV ABI lets a call clobber everything but rbx, rbp, r12-r15 and rsp, so these seven are a thread's state at a
+ * switch. No privileged instruction: the host tests run this very file.
+ *
+ *      stack of a thread that does not run (struct switch_frame):
+ *          +48  return address         +24  r12
+ *          +40  rbp                    +16  r13
+ *          +32  rbx                     +8  r14
+ *                              rsp ->   +0  r15
+ */
+    .text
+    .globl context_switch
+    .type context_switch, @function
+context_switch:
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %rsp, (%rdi)
+    mov %rsi, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+    .size context_switch, . - context_switch
+
+/*
+ * The first return address of every thread. rsp is 16-byte aligned here, as the ABI wants before a call; rbp is zero
+ * from the prepared frame, which ends every backtrace.
+ */
+    .globl thread_trampoline
+    .type thread_trampoline, @function
+thread_trampoline:
+    call thread_main
+    ud2
+    .size thread_trampoline, . - thread_trampoline
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,106 @@
+/*
+ * Preemptive threads: their life, and what a thread may ask of the scheduler.
+ *
+ * A struct thread belongs to its creator, who keeps it until thread_join() returned; its stack belongs to the scheduler.
+ * The scheduler runs the ready thread of the highest priority; threads of one priority take turns, each for a quantum.
+ * A wake of a higher priority preempts at once (from an interrupt: at its exit), a wake of an equal one never does.
+ */
+#ifndef DUET_THREAD_THREAD_H
+#define DUET_THREAD_THREAD_H
+
+#include "lib/completion.h"
+#include "lib/list.h"
+#include "lib/timer_queue.h"
+#include "lib/waker.h"
+
+enum {
+    THREAD_PRIORITIES = 32, /* 0 is the idle thread's alone; greater is more urgent */
+    THREAD_PRIORITY_IDLE = 0,
+    THREAD_PRIORITY_NORMAL = 16,
+    THREAD_PRIORITY_HIGH = 24,
+    THREAD_STACK_BYTES = 16384,
+    THREAD_NAME_BYTES = 16,
+};
+
+enum thread_state {
+    THREAD_RUNNING,
+    THREAD_READY,
+    THREAD_PARKED,
+    THREAD_DEAD,
+};
+
+typedef void *thread_entry(void *argument);
+
+struct thread {
+    struct waker waker; /* waking it is thread_wake(); first, so that a waker is a thread */
+
+    /* interrupts off */
+    uintptr_t sp; /* valid while it does not run; points at a struct switch_frame */
+    struct list queue;
+    uint8_t state; /* enum thread_state */
+    bool token;    /* woken while not parked: the next park returns at once */
+    uint64_t switched_in_ns;
+    uint64_t slice_end_ns;  /* while running */
+    uint64_t slice_left_ns; /* while not */
+    uint64_t run_ns;
+    uint64_t switches; /* times it was switched to */
+    struct timer deadline;
+    struct completion done; /* signalled when it has ended and its stack is free */
+
+    /* the thread itself */
+    bool may_not_park; /* inside a poll: the executor's thread runs a future */
+
+    /* set once */
+    uint8_t priority;
+    char name[THREAD_NAME_BYTES];
+    uint32_t id;
+    void *stack; /* lowest usable byte; a guard page lies below */
+    size_t stack_bytes;
+    thread_entry *entry;
+    void *argument;
+    void *result;
+    struct list all;
+};
+_Static_assert(sizeof(struct thread) <= 256 + 32, "a thread's block stays small");
+
+/* Every thread that is not joined yet, for reports and debuggers. Interrupts off. */
+extern struct list thread_all;
+
+/*
+ * Starts a thread. The name is copied, and shortened to fit. Returns STATUS_NO_MEMORY if there is no stack for it.
+ * Context: thread.
+ */
+enum status thread_start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry,
+                         void *argument) must_check;
+
+/* Ends the running thread; returning from its entry function does the same. Context: thread. */
+_Noreturn void thread_exit(void *result);
+
+/* Waits until `thread` has ended and its stack is free, and returns its result. One joiner a thread. Context: thread. */
+void *thread_join(struct thread *thread);
+
+/* The running thread, or in an interrupt the one interrupted. Context: any. */
+struct thread *thread_current(void);
+
+/* Lets the other ready threads of this priority run first. Context: thread. */
+void thread_yield(void);
+
+/*
+ * Waits for a wake. Returns at once if one came since the last park, and may return without one: the caller re-checks
+ * its condition. thread_park_until() also returns at `deadline_ns`. Context: thread, not in a poll.
+ */
+void thread_park(void);
+void thread_park_until(uint64_t deadline_ns);
+
+/* Returns at or after `deadline_ns`, however often the thread is woken. Context: thread, not in a poll. */
+void thread_sleep_until(uint64_t deadline_ns);
+
+/* Makes `thread` ready if it is parked, else makes its next park return at once. A more urgent thread runs before this
+ * returns; called with interrupts off, at the next interrupt or switch. Context: any. */
+void thread_wake(struct thread *thread);
+
+/* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */
+void preempt_disable(void);
+void preempt_enable(void);
+
+#endif
