@@ -3,12 +3,14 @@
 
 #include "thread/thread.h"
 
-void event_publish(struct event_queue *queue, const struct input_event *event)
+/* Copies the event into the ring, or counts it as dropped. */
+static bool event_append(struct event_queue *queue, const struct input_event *event)
 {
     uint64_t flags = lock_acquire(&queue->publishers);
     uint32_t slot;
+    bool room = ring_can_push(&queue->ring, EVENT_QUEUE_EVENTS, &slot);
 
-    if (likely(ring_can_push(&queue->ring, EVENT_QUEUE_EVENTS, &slot))) {
+    if (likely(room)) {
         queue->events[slot] = *event;
         ring_push(&queue->ring);
         queue->published++;
@@ -16,6 +18,13 @@ void event_publish(struct event_queue *queue, const struct input_event *event)
         queue->dropped++;
     }
     lock_release(&queue->publishers, flags);
+    return room;
+}
+
+void event_publish(struct event_queue *queue, const struct input_event *event)
+{
+    if (unlikely(!event_append(queue, event)))
+        return;
     waker_slot_wake(&queue->reader);
     probe_hit(&queue->event);
 }

@@ -1,7 +1,110 @@
+/* mode=bench: the pieces both suites use, and the order of things. */
+#include "kernel/bench.h"
+
+#include "drivers/i8042.h"
+#include "kernel/console.h"
+#include "kernel/input.h"
 #include "kernel/modes.h"
+#include "kernel/panic.h"
+#include "kernel/x86_64/cpu.h"
+#include "thread/arch.h"
+
+enum {
+    I8042_WRITE_KEYBOARD_OUTPUT = 0xd2,
+    I8042_WRITE_MOUSE_OUTPUT = 0xd3,
+    CALIBRATION_LOOPS = 100000,
+};
+
+struct executor_thread bench_executors[2];
+static uint64_t loops_per_ms;
+
+unsigned bench_driver_priority(enum bench_priority priority)
+{
+    return priority == PRIORITY_HIGH ? THREAD_PRIORITY_HIGH : THREAD_PRIORITY_NORMAL;
+}
+
+uint64_t bench_inject(enum device device, uint8_t byte)
+{
+    uint64_t ticks;
+
+    outb(I8042_COMMAND, device == DEVICE_MOUSE ? I8042_WRITE_MOUSE_OUTPUT : I8042_WRITE_KEYBOARD_OUTPUT);
+    ticks = rdtsc();
+    outb(I8042_DATA, byte);
+    return ticks;
+}
+
+static void spin(uint64_t loops)
+{
+    while (loops--)
+        atomic_signal_fence(memory_order_seq_cst); /* keeps the empty loop */
+}
+
+void bench_calibrate(void)
+{
+    uint64_t flags = irq_save();
+    uint64_t start = clock_now_ns();
+
+    spin(CALIBRATION_LOOPS);
+    loops_per_ms = UINT64_C(1000000) * CALIBRATION_LOOPS / (clock_now_ns() - start);
+    irq_restore(flags);
+}
+
+void bench_compute(uint64_t duration_ns)
+{
+    spin(duration_ns * loops_per_ms / 1000000);
+}
+
+void bench_json_stats(struct json *json, const char *key, uint64_t *samples, size_t count)
+{
+    struct stats stats;
+
+    stats_of(samples, count, &stats);
+    json_object_begin(json, key);
+    json_unsigned(json, "n", stats.n);
+    json_unsigned(json, "min", stats.min);
+    json_unsigned(json, "p50", stats.p50);
+    if (stats.has_p90)
+        json_unsigned(json, "p90", stats.p90);
+    if (stats.has_p99)
+        json_unsigned(json, "p99", stats.p99);
+    if (stats.has_p999)
+        json_unsigned(json, "p99.9", stats.p999);
+    json_unsigned(json, "max", stats.max);
+    json_unsigned(json, "mean", stats.mean);
+    json_object_end(json);
+}
+
+static void start_executors(void)
+{
+    if (executor_thread_start(&bench_executors[PRIORITY_EQUAL], "executor", THREAD_PRIORITY_NORMAL) != STATUS_OK ||
+        executor_thread_start(&bench_executors[PRIORITY_HIGH], "executor-high", THREAD_PRIORITY_HIGH) != STATUS_OK)
+        panic("no memory for the executors' stacks");
+}
+
+static void send_done(bool passed)
+{
+    static char line[64];
+    struct json json;
+
+    json_begin(&json, line, sizeof(line));
+    json_string(&json, "event", "done");
+    json_bool(&json, "passed", passed);
+    console_send_json(&json);
+}
+
 _Noreturn void bench_run(const struct options *options)
 {
-    (void)options;
-    for (;;)
-        ;
+    if (!input.info.controller) {
+        console_print("bench: there is no i8042 controller, so nothing can be injected\n");
+        send_done(false);
+        machine_exit(EXIT_FAILED);
+    }
+    start_executors();
+    bench_calibrate();
+    if (options->suite != SUITE_MICRO)
+        bench_matrix(options);
+    if (options->suite != SUITE_MATRIX)
+        bench_micro();
+    send_done(true);
+    machine_exit(EXIT_PASSED);
 }

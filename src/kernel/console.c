@@ -1,6 +1,7 @@
 /* Serial ports and screen behind one lock. */
 #include "kernel/console.h"
 
+#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/serial.h"
 #include "lib/format.h"
@@ -10,10 +11,17 @@
 enum {
     VGA_TEXT = 0xb8000, /* IBM VGA Technical Reference: alphanumeric modes' memory */
     ATTRIBUTE_NORMAL = 0x07,
+
+    /* IBM VGA Technical Reference, CRT Controller: where the blinking cursor stands, in cells */
+    CRTC_INDEX = 0x3d4,
+    CRTC_DATA = 0x3d5,
+    CRTC_CURSOR_HIGH = 0x0e,
+    CRTC_CURSOR_LOW = 0x0f,
 };
 
 static struct lock console_lock;
 static struct terminal screen;
+static volatile uint16_t *pointer; /* the cell that shows inverted; NULL: none */
 
 void console_init(void)
 {
@@ -22,29 +30,77 @@ void console_init(void)
     terminal_init(&screen, mmu_direct((struct physical){VGA_TEXT}), CONSOLE_COLUMNS, CONSOLE_ROWS, 0, ATTRIBUTE_NORMAL);
 }
 
-void console_reserve_rows(unsigned rows)
+static void pointer_invert(void)
+{
+    uint16_t attribute;
+
+    if (!pointer)
+        return;
+    attribute = *pointer >> 8;
+    *pointer = (uint16_t)((attribute << 4 | attribute >> 4) << 8 | (*pointer & 0xff));
+}
+
+/* What is on the screen changes and moves only while the pointer is lifted off it. */
+static uint64_t screen_begin(void)
 {
     uint64_t flags = lock_acquire(&console_lock);
 
-    terminal_init(&screen, screen.cells, CONSOLE_COLUMNS, CONSOLE_ROWS, rows, ATTRIBUTE_NORMAL);
+    pointer_invert();
+    return flags;
+}
+
+static void screen_end(uint64_t flags)
+{
+    pointer_invert();
     lock_release(&console_lock, flags);
 }
 
-static void put(void *context, char c)
+static void crtc_write(uint8_t index, uint8_t value)
+{
+    outb(CRTC_INDEX, index);
+    outb(CRTC_DATA, value);
+}
+
+/* The hardware's cursor follows the terminal's; at the end of a full line it waits on the last column. */
+static void cursor_follow(void)
+{
+    unsigned column = screen.column < screen.columns ? screen.column : screen.columns - 1;
+    unsigned cell = screen.row * screen.columns + column;
+
+    crtc_write(CRTC_CURSOR_HIGH, (uint8_t)(cell >> 8));
+    crtc_write(CRTC_CURSOR_LOW, (uint8_t)cell);
+}
+
+void console_reserve_rows(unsigned rows)
+{
+    uint64_t flags = screen_begin();
+
+    terminal_init(&screen, screen.cells, CONSOLE_COLUMNS, CONSOLE_ROWS, rows, ATTRIBUTE_NORMAL);
+    cursor_follow();
+    screen_end(flags);
+}
+
+static void put_serial(void *context, char c)
 {
     (void)context;
     if (c == '\n')
         serial_put(SERIAL_COM1, '\r');
     serial_put(SERIAL_COM1, c);
+}
+
+static void put(void *context, char c)
+{
+    put_serial(context, c);
     terminal_put(&screen, c);
 }
 
 void console_print_va(const char *format, va_list arguments)
 {
-    uint64_t flags = lock_acquire(&console_lock);
+    uint64_t flags = screen_begin();
 
     format_sink_va(put, NULL, format, arguments);
-    lock_release(&console_lock, flags);
+    cursor_follow();
+    screen_end(flags);
 }
 
 void console_print(const char *format, ...)
@@ -56,12 +112,23 @@ void console_print(const char *format, ...)
     va_end(arguments);
 }
 
-void console_write_at(unsigned row, unsigned column, const char *text, uint8_t attribute)
+void console_print_serial(const char *format, ...)
 {
     uint64_t flags = lock_acquire(&console_lock);
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_sink_va(put_serial, NULL, format, arguments);
+    va_end(arguments);
+    lock_release(&console_lock, flags);
+}
+
+void console_write_at(unsigned row, unsigned column, const char *text, uint8_t attribute)
+{
+    uint64_t flags = screen_begin();
 
     terminal_write_at(&screen, row, column, text, attribute);
-    lock_release(&console_lock, flags);
+    screen_end(flags);
 }
 
 void console_backspace(void)
@@ -69,14 +136,13 @@ void console_backspace(void)
     console_print("\b \b");
 }
 
-void console_invert(unsigned row, unsigned column)
+void console_point(unsigned row, unsigned column)
 {
-    uint64_t flags = lock_acquire(&console_lock);
-    volatile uint16_t *cell = &screen.cells[row * CONSOLE_COLUMNS + column];
-    uint16_t attribute = *cell >> 8;
+    uint64_t flags = screen_begin();
 
-    *cell = (uint16_t)((attribute << 4 | attribute >> 4) << 8 | (*cell & 0xff));
-    lock_release(&console_lock, flags);
+    ASSERT(row < CONSOLE_ROWS && column < CONSOLE_COLUMNS);
+    pointer = &screen.cells[row * CONSOLE_COLUMNS + column];
+    screen_end(flags);
 }
 
 void console_send_json(struct json *json)

@@ -21,14 +21,18 @@ void console_reserve_rows(unsigned rows);
 void console_print(const char *format, ...) printf_like(1, 2);
 void console_print_va(const char *format, va_list arguments) printf_like(1, 0);
 
+/* Prints on COM1 alone. Context: any; interrupts are off while the text is sent. */
+void console_print_serial(const char *format, ...) printf_like(1, 2);
+
 /* Shows text at a place on the screen alone, clipped. Context: any. */
 void console_write_at(unsigned row, unsigned column, const char *text, uint8_t attribute);
 
 /* Erases the last character typed on the screen. Context: any. */
 void console_backspace(void);
 
-/* Inverts the colours of one cell of the screen; twice leaves it as it was. Context: any. */
-void console_invert(unsigned row, unsigned column);
+/* Shows one cell of the screen with its colours inverted, whatever is printed under it, and the one before as it is.
+ * Context: any. */
+void console_point(unsigned row, unsigned column);
 
 /* Sends one JSON object and a newline on COM2, then the same for the next caller. Context: any. */
 void console_send_json(struct json *json);

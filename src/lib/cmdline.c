@@ -41,7 +41,7 @@ static void say_quoted(struct error *error, struct slice word)
 
     say(error, "\"");
     for (size_t i = 0; i < shown; i++)
-        say(error, "%c", word.start[i] >= 0x20 && word.start[i] <= 0x7e ? word.start[i] : '?');
+        say(error, "%c", word.start[i] > ' ' && word.start[i] <= '~' ? word.start[i] : '?');
     say(error, "%s\"", shown < word.length ? "..." : "");
 }
 

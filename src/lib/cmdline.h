@@ -24,7 +24,7 @@ struct option {
     enum option_kind kind;
     const char *const *choices; /* CHOICE: NULL-terminated */
     uint64_t minimum, maximum;  /* NUMBER, and DURATION in ns: both included */
-    const char *valid;          /* how an error names the valid values, but for a CHOICE: "a number from 1 to 100" */
+    const char *valid;          /* how an error names the valid values, but for a CHOICE: "a number from 1 to 9" */
     bool (*check)(const char *value); /* TEXT: whether the value is valid; NULL, all are */
 };
 

@@ -243,6 +243,7 @@
     ALSO(KEY_F21, 0x74)                       \
     ALSO(KEY_F22, EXTENDED | 0x79)            \
     ALSO(KEY_F24, 0x6f)                       \
+    ALSO(KEY_HANJA, EXTENDED | 0x0d)          \
     ALSO(KEY_SYSRQ, EXTENDED | 0x37)          \
     BUTTON(BTN_LEFT)                          \
     BUTTON(BTN_RIGHT)                         \

@@ -57,10 +57,13 @@ static void handle_unexpected(unsigned vector)
     unexpected++;
 }
 
-void interrupt_set(unsigned vector, interrupt_handler *handler)
+interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler)
 {
+    interrupt_handler *previous = vectors[vector].handler;
+
     ASSERT(vector >= VECTOR_INTERRUPTS && vector < VECTORS);
     vectors[vector].handler = handler;
+    return previous;
 }
 
 uint64_t interrupt_count(unsigned vector)

@@ -40,9 +40,9 @@ void interrupt_init(void);
 /* Gives double faults, NMIs and machine checks stacks of their own. Context: boot, once stacks can be allocated. */
 void interrupt_use_own_stacks(void);
 
-/* Sends a vector from 32 on to `handler`; a PIC line's is ended, and an APIC's, after it returned. Context: boot,
- * thread. */
-void interrupt_set(unsigned vector, interrupt_handler *handler);
+/* Sends a vector from 32 on to `handler`; the interrupt is ended, where it came from, after the handler returned.
+ * Returns the handler so far, for who wants to put it back. Context: boot, thread. */
+interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler);
 
 /* How often a vector was taken. Context: any. */
 uint64_t interrupt_count(unsigned vector);

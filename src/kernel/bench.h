@@ -1,0 +1,43 @@
+/*
+ * What the benchmarks share: stimulus, workloads, and figures as lines.
+ *
+ * Stimulus is a byte that the keyboard controller is told to hand out as if a device had sent it: commands 0xd2 (Write
+ * Keyboard Output Buffer) and 0xd3 (Write Auxiliary Device Output Buffer) raise the real IRQ 1 and IRQ 12 (IBM PS/2
+ * Technical Reference, keyboard controller). Latency is counted from just before the write of that byte.
+ */
+#ifndef DUET_KERNEL_BENCH_H
+#define DUET_KERNEL_BENCH_H
+
+#include "kernel/executor_thread.h"
+#include "kernel/options.h"
+#include "lib/json.h"
+#include "lib/stats.h"
+
+enum {
+    BENCH_MICRO_SAMPLES = 1000,
+    BENCH_WAIT_NS = 20000000, /* longer than any timer left over from what came before */
+};
+
+/* The executors that drivers and loads run on: at normal and at high priority. Started once. */
+extern struct executor_thread bench_executors[2]; /* by enum bench_priority */
+
+/* The priority that `priority=` gives the driver, or its executor, and its consumer. */
+unsigned bench_driver_priority(enum bench_priority priority);
+
+/* Hands `byte` out as the device's. Returns clock ticks from just before. The interrupt comes at the next instruction
+ * that has interrupts on. Context: any; the controller's output buffer is empty. */
+uint64_t bench_inject(enum device device, uint8_t byte);
+
+/* Computes for about that long if nothing interrupts: a fixed number of loops, measured once against the clock, so that
+ * being preempted does not shorten the work. Context: any. */
+void bench_compute(uint64_t duration_ns);
+void bench_calibrate(void);
+
+/* Writes a stage's or a delta's statistics as a JSON object. Sorts the samples. */
+void bench_json_stats(struct json *json, const char *key, uint64_t *samples, size_t count);
+
+/* The two suites. */
+void bench_matrix(const struct options *options);
+void bench_micro(void);
+
+#endif

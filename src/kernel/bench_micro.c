@@ -1,0 +1,2 @@
+void bench_micro(void);
+void bench_micro(void) {}

@@ -1,0 +1,32 @@
+/*
+ * A debugger's hand on a machine started with .gdb: stop at an address, change what a register or memory holds, go on.
+ * Used to boot the kernel as a broken loader would. QEMU's gdbstub speaks gdb's remote protocol; registers are numbered
+ * as in its x86-64 target description whatever mode the CPU is in.
+ */
+#ifndef DUET_TESTS_QEMU_GDB_H
+#define DUET_TESTS_QEMU_GDB_H
+
+#include <stdint.h>
+
+#include "machine.h"
+
+enum gdb_register { GDB_RAX, GDB_RBX, GDB_RCX, GDB_RDX, GDB_RSI, GDB_RDI, GDB_RBP, GDB_RSP, GDB_RIP = 16 };
+
+/* Says hello to the stub. The machine stands still. */
+void gdb_attach(struct machine *machine);
+
+/* Runs until the instruction at the address is next; a hardware breakpoint, so the code may not be loaded yet. */
+void gdb_run_to(struct machine *machine, uint64_t address, int timeout_ms);
+
+uint64_t gdb_read_register(struct machine *machine, enum gdb_register number);
+void gdb_write_register(struct machine *machine, enum gdb_register number, uint64_t value);
+void gdb_write_memory_u32(struct machine *machine, uint64_t address, uint32_t value);
+
+/* Lets the machine run on and stops talking to it. */
+void gdb_continue(struct machine *machine);
+
+/* Where loaders enter an ELF file: by its PVH note, and by its multiboot2 header (physical addresses). 0 = nowhere. */
+uint64_t elf_pvh_entry(const char *path);
+uint64_t elf_multiboot2_entry(const char *path);
+
+#endif

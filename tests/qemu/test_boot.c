@@ -1,0 +1,224 @@
+/*
+ * What the kernel boots on, and what it says where it cannot. With -no-reboot a triple fault ends QEMU, so "still runs"
+ * below also means that there was none.
+ */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gdb.h"
+#include "machine.h"
+#include "qmp.h"
+
+#define BOOT_MS   60000
+#define STILL_MS  500
+#define ANSWER_MS 20000
+
+#define MULTIBOOT2_LOADER 0x36d76289u
+#define PVH_START_INFO    0x336ec578u
+
+static void must_still_run(struct machine *machine)
+{
+    if (machine_wait_exit(machine, STILL_MS) != EXIT_NONE || machine->pid == 0)
+        machine_fail(machine, "the machine did not stay up");
+}
+
+static void must_say(struct machine *machine, const char *text)
+{
+    if (!machine_com1_contains(machine, text, BOOT_MS))
+        machine_fail(machine, "COM1 never says '%s'", text);
+}
+
+static void must_refuse(struct machine *machine, const char *reason)
+{
+    must_say(machine, reason);
+    if (!machine_screen_contains(machine, reason, ANSWER_MS))
+        machine_fail(machine, "the screen never says '%s'", reason);
+    must_still_run(machine);
+    cr_assert_eq(machine->text[MACHINE_COM2].length, 0, "a kernel that refused went on");
+    machine_stop(machine);
+}
+
+/* In echo mode, alive from the interrupt line to COM2. */
+static void must_echo(struct machine *machine)
+{
+    const char *line;
+
+    json_decref(machine_com2_event(machine, "ready", BOOT_MS));
+    machine_tap(machine, "q");
+    line = machine_com2_line(machine, ANSWER_MS);
+    cr_assert(strstr(line, "\"KEY_Q\""), "no echo, but '%s'", line);
+    machine_com2_line(machine, ANSWER_MS);
+    machine_mouse_move(machine, 3, 4);
+    line = machine_com2_line(machine, ANSWER_MS);
+    cr_assert(strstr(line, "\"dx\":3,\"dy\":4"), "no motion, but '%s'", line);
+    must_still_run(machine);
+    machine_stop(machine);
+}
+
+/* ---- refusals ---- */
+
+struct lack {
+    char cpu[24];
+    char reason[16];
+    bool grub;
+};
+
+static struct lack lacks[] = {
+    {"qemu32", "long mode", false}, {"qemu32", "long mode", true},   {"qemu64,-nx", "NX", false},
+    {"qemu64,-nx", "NX", true},     {"qemu64,-apic", "APIC", false},
+};
+
+ParameterizedTestParameters(boot, refuses_a_cpu_without_what_it_needs)
+{
+    return cr_make_param_array(struct lack, lacks, sizeof(lacks) / sizeof(lacks[0]));
+}
+
+ParameterizedTest(struct lack *lack, boot, refuses_a_cpu_without_what_it_needs, .timeout = 180)
+{
+    must_refuse(machine_start(&(struct machine_options){.kernel = lack->grub ? NULL : KERNEL_GCC_O2,
+                                                        .iso = ISO,
+                                                        .cmdline = "mode=echo",
+                                                        .cpu = lack->cpu,
+                                                        .vga = true}),
+                lack->reason);
+}
+
+Test(boot, refuses_a_start_info_without_its_magic, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .vga = true, .gdb = true});
+    uint64_t entry = elf_pvh_entry(KERNEL_GCC_O2);
+
+    cr_assert_neq(entry, 0, "no PVH note");
+    gdb_attach(machine);
+    gdb_run_to(machine, entry, BOOT_MS);
+    gdb_write_memory_u32(machine, gdb_read_register(machine, GDB_RBX), ~PVH_START_INFO);
+    gdb_continue(machine);
+    must_refuse(machine, "loader");
+}
+
+Test(boot, refuses_a_loader_without_the_multiboot2_magic, .timeout = 180)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.iso = ISO, .cmdline = "mode=echo", .vga = true, .gdb = true});
+    uint64_t entry = elf_multiboot2_entry(KERNEL_GCC_O2);
+
+    gdb_attach(machine);
+    /* Firmware and GRUB may run code of their own at this address first. */
+    do
+        gdb_run_to(machine, entry, BOOT_MS);
+    while (gdb_read_register(machine, GDB_RAX) != MULTIBOOT2_LOADER);
+    gdb_write_register(machine, GDB_RAX, MULTIBOOT2_LOADER - 1);
+    gdb_continue(machine);
+    must_refuse(machine, "loader");
+}
+
+/* ---- what it boots on ---- */
+
+struct platform {
+    char machine[8];
+    bool grub;
+    bool disk;
+    unsigned memory_mib;
+};
+
+static struct platform platforms[] = {
+    {"pc", false, false, 32},   {"pc", false, false, 8192}, {"q35", false, false, 512}, {"pc", true, false, 32},
+    {"pc", true, true, 64},     {"pc", true, false, 512},   {"q35", true, false, 64},   {"q35", true, true, 32},
+    {"q35", true, false, 8192}, {"pc", true, true, 8192},
+};
+
+ParameterizedTestParameters(boot, boots_from_every_loader_on_every_platform)
+{
+    return cr_make_param_array(struct platform, platforms, sizeof(platforms) / sizeof(platforms[0]));
+}
+
+ParameterizedTest(struct platform *platform, boot, boots_from_every_loader_on_every_platform, .timeout = 240)
+{
+    must_echo(machine_start(&(struct machine_options){.kernel = platform->grub ? NULL : KERNEL_GCC_O2,
+                                                      .iso = ISO,
+                                                      .disk = platform->disk,
+                                                      .cmdline = "mode=echo keyboard=async mouse=thread",
+                                                      .machine = platform->machine,
+                                                      .memory_mib = platform->memory_mib}));
+}
+
+Test(boot, a_plain_64_bit_cpu_is_enough, .timeout = 120)
+{
+    must_echo(
+        machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .cpu = "qemu64"}));
+}
+
+Test(boot, does_without_a_keyboard_controller_and_says_so, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .machine = "pc,i8042=off"});
+    json_t *ready = machine_com2_event(machine, "ready", BOOT_MS);
+
+    cr_assert(json_is_false(json_object_get(ready, "keyboard")));
+    cr_assert(json_is_false(json_object_get(ready, "mouse")));
+    json_decref(ready);
+    must_say(machine, "no i8042");
+    must_still_run(machine);
+    machine_stop(machine);
+}
+
+/* ---- the command line ---- */
+
+struct mistake {
+    char cmdline[64];
+    char word[16];
+    char valid[16]; /* something that would have been right */
+};
+
+static struct mistake mistakes[] = {
+    {"mode=ecoh", "ecoh", "echo"},
+    {"mode=echo keyboard=fancy", "fancy", "thread"},
+    {"mode=echo mouse=async colour=red", "colour", "keyboard"},
+    {"mode=test test=no_such_test", "no_such_test", "all"},
+    {"mode=bench suite=matrix driver=fancy", "fancy", "async"},
+};
+
+ParameterizedTestParameters(boot, a_wrong_word_is_named_beside_the_right_ones_and_fails)
+{
+    return cr_make_param_array(struct mistake, mistakes, sizeof(mistakes) / sizeof(mistakes[0]));
+}
+
+/* Whether a single line of COM1 holds both. */
+static bool line_holds(struct machine *machine, const char *word, const char *valid)
+{
+    char *copy = strdup(machine->text[MACHINE_COM1].bytes ? machine->text[MACHINE_COM1].bytes : "");
+    char *rest = copy;
+    char *line;
+    bool found = false;
+
+    while ((line = strsep(&rest, "\r\n")))
+        found = found || (strstr(line, word) && strstr(line, valid));
+    free(copy);
+    return found;
+}
+
+ParameterizedTest(struct mistake *mistake, boot, a_wrong_word_is_named_beside_the_right_ones_and_fails, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = mistake->cmdline});
+    int status = machine_wait_exit(machine, BOOT_MS);
+
+    if (status != EXIT_FAILED)
+        machine_fail(machine, "'%s' ends with %d", mistake->cmdline, status);
+    if (!line_holds(machine, mistake->word, mistake->valid))
+        machine_fail(machine, "no line names '%s' and '%s'", mistake->word, mistake->valid);
+    machine_stop(machine);
+}
+
+Test(boot, the_demo_names_a_wrong_word_and_goes_on, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=demo colour=red", .vga = true});
+
+    must_say(machine, "colour");
+    must_still_run(machine);
+    machine_stop(machine);
+}

@@ -1,0 +1,140 @@
+/*
+ * The suites inside the kernel, on every kernel that is built. The kernel's own list says which tests there are, so
+ * that none can be left out of a run; one that expects a panic runs alone, as nothing can run after it.
+ */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "machine.h"
+
+#define SUITES_MS  540000
+#define TEST_MS    60000
+#define TESTS_MAX  512
+#define NAME_BYTES 64
+
+struct kernel {
+    char path[48];
+    bool reference;
+};
+
+static struct kernel kernels[] = {
+    {KERNEL_GCC_O2, true},   {KERNEL_GCC_O0, true},  {KERNEL_CLANG_O2, true},
+    {KERNEL_CLANG_O0, true}, {KERNEL_GCC_O2, false}, {KERNEL_CLANG_O2, false},
+};
+
+/* The names of the tests that end one way or the other. */
+struct list {
+    char names[TESTS_MAX][NAME_BYTES];
+    size_t count;
+};
+
+static const char *string_member(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+
+    return value ? value : "";
+}
+
+static struct machine *suite_start(const struct kernel *kernel, const char *test)
+{
+    char cmdline[128];
+
+    snprintf(cmdline, sizeof(cmdline), "mode=test test=%s", test);
+    return machine_start(
+        &(struct machine_options){.kernel = kernel->path, .cmdline = cmdline, .reference = kernel->reference});
+}
+
+static void must_exit(struct machine *machine, int wanted, int timeout_ms)
+{
+    int status = machine_wait_exit(machine, timeout_ms);
+
+    if (status != wanted)
+        machine_fail(machine, "ended with %d, not %d", status, wanted);
+}
+
+/* What test=list says of the tests of that kind, "pass" or "panic". */
+static void list_read(const struct kernel *kernel, const char *expects, struct list *list)
+{
+    struct machine *machine = suite_start(kernel, "list");
+    const char *line;
+
+    list->count = 0;
+    must_exit(machine, EXIT_PASSED, TEST_MS);
+    while ((line = machine_com2_try_line(machine, 0))) {
+        json_t *object = json_loads(line, 0, NULL);
+
+        if (strcmp(string_member(object, "event"), "list") == 0 &&
+            strcmp(string_member(object, "expects"), expects) == 0) {
+            cr_assert_lt(list->count, TESTS_MAX);
+            snprintf(list->names[list->count++], NAME_BYTES, "%s", string_member(object, "name"));
+        }
+        json_decref(object);
+    }
+    machine_stop(machine);
+    cr_assert_gt(list->count, 0, "no test expects '%s'", expects);
+}
+
+static bool list_remove(struct list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->names[i], name) == 0) {
+            memmove(list->names[i], list->names[--list->count], NAME_BYTES);
+            return true;
+        }
+    }
+    return false;
+}
+
+ParameterizedTestParameters(suites, every_test_in_the_kernel_runs_and_passes)
+{
+    return cr_make_param_array(struct kernel, kernels, sizeof(kernels) / sizeof(kernels[0]));
+}
+
+ParameterizedTest(struct kernel *kernel, suites, every_test_in_the_kernel_runs_and_passes, .timeout = 600)
+{
+    static struct list left;
+    struct machine *machine;
+    json_int_t ran = 0;
+    json_t *object;
+
+    list_read(kernel, "pass", &left);
+    machine = suite_start(kernel, "all");
+    while (strcmp(string_member((object = machine_com2_object(machine, SUITES_MS)), "event"), "done") != 0) {
+        if (strcmp(string_member(object, "event"), "test") == 0) {
+            const char *name = string_member(object, "name");
+
+            if (strcmp(string_member(object, "result"), "passed") != 0)
+                machine_fail(machine, "%s: %s", name, string_member(object, "result"));
+            if (!list_remove(&left, name))
+                machine_fail(machine, "%s is not in the list, or ran twice", name);
+            ran++;
+        }
+        json_decref(object);
+    }
+    if (left.count)
+        machine_fail(machine, "%zu tests did not run, the last of them %s", left.count, left.names[left.count - 1]);
+    cr_assert(json_is_true(json_object_get(object, "passed")));
+    cr_assert_eq(json_integer_value(json_object_get(object, "tests")), ran);
+    json_decref(object);
+    must_exit(machine, EXIT_PASSED, TEST_MS);
+    machine_stop(machine);
+}
+
+Test(suites, every_test_that_expects_a_panic_gets_it, .timeout = 600)
+{
+    static struct list list;
+
+    list_read(&kernels[0], "panic", &list);
+    for (size_t i = 0; i < list.count; i++) {
+        struct machine *machine = suite_start(&kernels[0], list.names[i]);
+        int status = machine_wait_exit(machine, TEST_MS);
+
+        if (status != EXIT_PASSED)
+            machine_fail(machine, "%s ended with %d", list.names[i], status);
+        if (!machine_com1_contains(machine, "PANIC: ", 0))
+            machine_fail(machine, "%s said nothing of its panic", list.names[i]);
+        machine_stop(machine);
+    }
+}

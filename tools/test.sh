@@ -1,0 +1,66 @@
+#!/bin/sh
+# test.sh [host] [qemu]: builds and runs the test programs named, both when none is.
+# Shows what failed; the last line is 'N passed, N failed'. A program that does not build or dies counts as one failure.
+# TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
+
+# count NAME: Criterion's number of that name on the log's synthesis line.
+count() {
+    sed -n "s/.*Synthesis:.*$1: *\([0-9][0-9]*\).*/\1/p" "$log" | tail -n 1
+}
+
+# run NAME JOBS PROGRAM: runs a test program and adds up what it says.
+run() {
+    echo "== $1"
+    set -- "$1" "${TEST_JOBS:-$2}" "$3" ${TEST_FILTER:+--filter "$TEST_FILTER"}
+    name=$1 jobs=$2 program=$3
+    shift 3
+    "$program" -j"$jobs" --color=never "$@" >"$log" 2>&1
+    status=$?
+    good=$(count Passing)
+    bad=$(($(count Failing) + $(count Crashing)))
+    if [ -z "$good" ]; then
+        cat "$log"
+        echo "$name: died with status $status before it was done"
+        good=0 bad=1
+    elif [ "$status" -ne 0 ] || [ "$bad" -ne 0 ]; then
+        cat "$log"
+        [ "$bad" -ne 0 ] || { echo "$name: ended with status $status"; bad=1; }
+    fi
+    echo "$name: $good passed, $bad failed"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+}
+
+# build NAME TARGET...: makes the targets, one after the other: they share files.
+build() {
+    name=$1
+    shift
+    for target; do
+        make -s -j"$(nproc)" "$target" >"$log" 2>&1 && continue
+        cat "$log"
+        echo "$name: $target does not build"
+        failed=$((failed + 1))
+        return 1
+    done
+}
+
+[ $# -gt 0 ] || set -- host qemu
+for part in "$@"; do
+    case $part in
+    host) build host build/host-san/host-tests && run host "$(nproc)" build/host-san/host-tests ;;
+    qemu) build qemu kernels iso build/qemu-tests && run qemu 2 build/qemu-tests ;;
+    *)
+        echo "test.sh: '$part' is neither host nor qemu"
+        failed=$((failed + 1))
+        ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
