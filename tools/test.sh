@@ -24,15 +24,16 @@ run() {
     "$program" -j"$jobs" --color=never "$@" >"$log" 2>&1
     status=$?
     good=$(count Passing)
-    bad=$(($(count Failing) + $(count Crashing)))
-    if [ -z "$good" ]; then
+    tested=$(count Tested)
+    if [ -z "$good" ] || { [ "$tested" -eq 0 ] && [ -z "${TEST_FILTER:-}" ]; }; then
         cat "$log"
-        echo "$name: died with status $status before it was done"
-        good=0 bad=1
-    elif [ "$status" -ne 0 ] || [ "$bad" -ne 0 ]; then
+        echo "$name: ended with status $status before it had run a test"
+        good=0 tested=1
+    elif [ "$status" -ne 0 ] || [ "$tested" -ne "$good" ]; then
         cat "$log"
-        [ "$bad" -ne 0 ] || { echo "$name: ended with status $status"; bad=1; }
+        [ "$tested" -ne "$good" ] || { echo "$name: ended with status $status"; tested=$((tested + 1)); }
     fi
+    bad=$((tested - good))
     echo "$name: $good passed, $bad failed"
     passed=$((passed + good))
     failed=$((failed + bad))

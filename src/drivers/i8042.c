@@ -287,10 +287,14 @@ static bool read_config_among_motion(const struct bring_up *bring_up, uint8_t *c
 /* There is a mouse port if opening it shows in the configuration. */
 static bool find_mouse_port(const struct bring_up *bring_up)
 {
-    uint8_t config;
+    uint8_t config = CONFIG_MOUSE_CLOSED;
+    bool answered, closed;
 
-    return bring_up->mouse_port && command(OPEN_MOUSE_PORT) && read_config_among_motion(bring_up, &config) &&
-           !(config & CONFIG_MOUSE_CLOSED) && command(CLOSE_MOUSE_PORT) && flush();
+    if (!bring_up->mouse_port)
+        return false;
+    answered = command(OPEN_MOUSE_PORT) && read_config_among_motion(bring_up, &config);
+    closed = command(CLOSE_MOUSE_PORT) && flush();
+    return answered && closed && !(config & CONFIG_MOUSE_CLOSED);
 }
 
 static bool port_passed(enum controller_command test)

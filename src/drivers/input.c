@@ -4,7 +4,7 @@
 #include "thread/thread.h"
 
 /* Copies the event into the ring, or counts it as dropped. */
-static bool event_append(struct event_queue *queue, const struct input_event *event)
+static inline bool event_append(struct event_queue *queue, const struct input_event *event)
 {
     uint64_t flags = lock_acquire(&queue->publishers);
     uint32_t slot;
@@ -29,7 +29,7 @@ void event_publish(struct event_queue *queue, const struct input_event *event)
     probe_hit(&queue->event);
 }
 
-bool event_try_read(struct event_queue *queue, struct input_event *event)
+static inline bool event_pop(struct event_queue *queue, struct input_event *event)
 {
     uint32_t slot;
 
@@ -40,9 +40,14 @@ bool event_try_read(struct event_queue *queue, struct input_event *event)
     return true;
 }
 
+bool event_try_read(struct event_queue *queue, struct input_event *event)
+{
+    return event_pop(queue, event);
+}
+
 bool event_read_until(struct event_queue *queue, struct input_event *event, uint64_t deadline_ns)
 {
-    while (!event_try_read(queue, event)) {
+    while (!event_pop(queue, event)) {
         waker_slot_register(&queue->reader, &thread_current()->waker);
         if (ring_count(&queue->ring) != 0)
             continue;

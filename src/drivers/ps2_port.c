@@ -18,7 +18,7 @@ void ps2_receive(struct ps2_port *port, uint8_t data, uint64_t stamp)
     waker_slot_wake(&port->reader);
 }
 
-bool ps2_try_read(struct ps2_port *port, struct ps2_byte *byte)
+static inline bool ps2_pop(struct ps2_port *port, struct ps2_byte *byte)
 {
     uint32_t slot;
 
@@ -29,11 +29,16 @@ bool ps2_try_read(struct ps2_port *port, struct ps2_byte *byte)
     return true;
 }
 
+bool ps2_try_read(struct ps2_port *port, struct ps2_byte *byte)
+{
+    return ps2_pop(port, byte);
+}
+
 /* A closed port has nothing more for this reader, whatever is in the ring. */
-static bool ps2_try(struct ps2_read *self)
+static inline bool ps2_try(struct ps2_read *self)
 {
     self->closed = atomic_load_explicit(&self->port->closed, memory_order_acquire); /* pairs with ps2_close */
-    return self->closed || ps2_try_read(self->port, &self->byte);
+    return self->closed || ps2_pop(self->port, &self->byte);
 }
 
 static enum poll ps2_read_poll(struct future *future, struct waker *waker)
@@ -56,7 +61,7 @@ bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte)
     for (;;) {
         if (atomic_load_explicit(&port->closed, memory_order_acquire)) /* pairs with ps2_close */
             return false;
-        if (ps2_try_read(port, byte))
+        if (ps2_pop(port, byte))
             return true;
         waker_slot_register(&port->reader, &thread_current()->waker);
         if (ring_count(&port->ring) == 0 && !atomic_load(&port->closed))

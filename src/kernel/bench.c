@@ -23,14 +23,21 @@ unsigned bench_driver_priority(enum bench_priority priority)
     return priority == PRIORITY_HIGH ? THREAD_PRIORITY_HIGH : THREAD_PRIORITY_NORMAL;
 }
 
-uint64_t bench_inject(enum device device, uint8_t byte)
+void bench_inject(enum device device, uint8_t byte, uint64_t *ticks)
 {
-    uint64_t ticks;
-
     outb(I8042_COMMAND, device == DEVICE_MOUSE ? I8042_WRITE_MOUSE_OUTPUT : I8042_WRITE_KEYBOARD_OUTPUT);
-    ticks = rdtsc();
+    *ticks = rdtsc();
     outb(I8042_DATA, byte);
-    return ticks;
+}
+
+void bench_publish_end(void)
+{
+    event_publish(&input.events, &(struct input_event){.type = INPUT_KEY, .code = KEY_RESERVED});
+}
+
+bool bench_is_end(const struct input_event *event)
+{
+    return event->type == INPUT_KEY && event->code == KEY_RESERVED;
 }
 
 static void spin(uint64_t loops)

@@ -8,6 +8,7 @@
 #ifndef DUET_KERNEL_BENCH_H
 #define DUET_KERNEL_BENCH_H
 
+#include "drivers/input.h"
 #include "kernel/executor_thread.h"
 #include "kernel/options.h"
 #include "lib/json.h"
@@ -24,9 +25,13 @@ extern struct executor_thread bench_executors[2]; /* by enum bench_priority */
 /* The priority that `priority=` gives the driver, or its executor, and its consumer. */
 unsigned bench_driver_priority(enum bench_priority priority);
 
-/* Hands `byte` out as the device's. Returns clock ticks from just before. The interrupt comes at the next instruction
- * that has interrupts on. Context: any; the controller's output buffer is empty. */
-uint64_t bench_inject(enum device device, uint8_t byte);
+/* Hands `byte` out as the device's, and leaves clock ticks from just before in *ticks, before: the interrupt comes at
+ * the next instruction that has interrupts on. Context: any; the controller's output buffer is empty. */
+void bench_inject(enum device device, uint8_t byte, uint64_t *ticks);
+
+/* Publishes an event that no driver does, for a consumer that is to end; bench_is_end() knows it. Context: thread. */
+void bench_publish_end(void);
+bool bench_is_end(const struct input_event *event);
 
 /* Computes for about that long if nothing interrupts: a fixed number of loops, measured once against the clock, so that
  * being preempted does not shorten the work. Context: any. */

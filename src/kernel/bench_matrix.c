@@ -167,7 +167,7 @@ static void injector_wake(struct waker *waker)
     } else {
         sched_timer_start(&self->timer, clock_now_ns() + BYTE_GAP_NS, waker);
     }
-    injected_at[event] = bench_inject(cell->device, byte);
+    bench_inject(cell->device, byte, &injected_at[event]);
 }
 
 static void injector_start(const struct cell *cell)
@@ -190,9 +190,10 @@ static void *consumer_main(void *argument)
         struct delivery *delivery = &deliveries[self->delivered];
         uint32_t modulus, gap;
 
-        if (!event_read_until(&input.events, &event, atomic_load(&stop) ? 1 : TIMER_NEVER))
-            break;
+        event_read(&input.events, &event);
         delivery->consumed = clock_ticks();
+        if (bench_is_end(&event))
+            break;
         gap = (event_number(self->cell, &event, &modulus) + modulus - next % modulus) % modulus;
         delivery->handled = event.stamp;
         delivery->event = next + gap;
@@ -202,6 +203,15 @@ static void *consumer_main(void *argument)
     }
     waker_wake(self->finished);
     return NULL;
+}
+
+/* What a consumer that had all its events did not take: at most the one that would have ended it. */
+static void consumer_drain(void)
+{
+    struct input_event event;
+
+    while (event_try_read(&input.events, &event))
+        ;
 }
 
 static void *hog_main(void *unused)
@@ -260,9 +270,10 @@ static void probe_start(struct probe *probe, uint64_t *stamps, uint32_t capacity
 /* From an injection with interrupts on to the handler: what a latency from the timer interrupt has besides its tail. */
 static uint64_t measure_entry(enum device device)
 {
-    uint64_t injected = bench_inject(device, SCAN_CODE_FIRST);
-    struct ps2_byte byte = {.stamp = injected};
+    uint64_t injected;
+    struct ps2_byte byte = {0};
 
+    bench_inject(device, SCAN_CODE_FIRST, &injected);
     (void)ps2_try_read(&input.ports[device], &byte);
     return byte.stamp - injected;
 }
@@ -402,13 +413,14 @@ static void cell_run(const struct cell *cell)
     switches = cpu_this()->switches - switches;
     polled = polls() - polled;
     atomic_store(&stop, true);
-    thread_wake(&consumer.thread);
-    (void)thread_join(&consumer.thread);
     load_join(cell);
     sched_timer_cancel(&injector.timer);
     injector_check(&injector);
     input_driver_stop(cell->device);
     input.events.event.stamps = NULL;
+    bench_publish_end();
+    (void)thread_join(&consumer.thread);
+    consumer_drain();
     report(cell, entry, switches, polled);
     input.ports[cell->device].resumed.stamps = NULL;
 }

@@ -17,7 +17,6 @@
 #include "kernel/modes.h"
 #include "kernel/x86_64/clock.h"
 #include "lib/format.h"
-#include "lib/terminal.h"
 
 enum {
     ROW_TITLE,
@@ -172,7 +171,7 @@ static struct counter {
     {.name = "thread b", .column = COLUMN_THREAD_B, .period_ns = THREAD_B_NS},
 };
 
-static void *counter_thread(void *argument)
+_Noreturn static void *counter_thread(void *argument)
 {
     const struct counter *self = argument;
 
@@ -303,7 +302,8 @@ static void driver_switch(enum device device)
     } else {
         input_driver_stop(device);
         driver_start(device, to);
-        say("%s: %s -> %s", device_name(device), style_name(from), style_name(to));
+        say("%s: %s -> %s%s", device_name(device), style_name(from), style_name(to),
+            to == STYLE_ASYNC && rogue_future_runs ? ", stuck behind the rogue future" : "");
     }
     timed_from = clock_ticks();
 }
@@ -373,14 +373,14 @@ static void consume(const struct input_event *event)
         pointer_move(event->dx, event->dy);
 }
 
-static void *consumer_thread(void *argument)
+_Noreturn static void *consumer_thread(void *unused)
 {
-    const struct options *options = argument;
     struct input_event event;
     uint64_t refresh_ns = 0;
 
-    driver_start(DEVICE_KEYBOARD, options->keyboard);
-    driver_start(DEVICE_MOUSE, options->mouse);
+    (void)unused;
+    for (enum device device = 0; device < DEVICE_ALL; device++)
+        driver_start(device, watches[device].style);
     timed_from = clock_ticks();
     pointer_move(0, 0);
     for (;;) {
@@ -404,7 +404,7 @@ static void show_first(void)
     show_row(ROW_MESSAGE, ATTRIBUTE_MESSAGE, "%s", "");
     console_print("Type, and move the mouse. F1 and F2 change how a driver waits, async or thread.\n"
                   "F3 starts a thread that never parks: the others still have their time slices.\n"
-                  "F4 starts a future that never returns: whatever is async stops, the rest goes on.\n"
+                  "F4 starts a future that never returns: what is async stops, the rest goes on.\n"
                   "Before F4 make the keyboard a thread, or no key will come through after it.\n\n");
 }
 
@@ -421,16 +421,16 @@ static void start_beside(void)
 
 _Noreturn void demo_run(const struct options *options)
 {
-    static struct options chosen;
     static struct thread consumer;
 
-    chosen = *options;
+    watches[DEVICE_KEYBOARD].style = options->keyboard;
+    watches[DEVICE_MOUSE].style = options->mouse;
     show_first();
     if (executor_thread_start(&executor, "executor", THREAD_PRIORITY_NORMAL) != STATUS_OK)
         panic("no memory for the executor's stack");
-    if (thread_start(&consumer, "consumer", PRIORITY_CONSUMER, consumer_thread, &chosen) != STATUS_OK)
+    if (thread_start(&consumer, "consumer", PRIORITY_CONSUMER, consumer_thread, NULL) != STATUS_OK)
         panic("no memory for the consumer's stack");
     start_beside();
-    thread_join(&consumer);
+    (void)thread_join(&consumer);
     panic("the consumer ended");
 }

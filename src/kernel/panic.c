@@ -65,7 +65,7 @@ static void backtrace(const struct frame *frame)
         console_print("    at %p\n", (void *)address);
         if (address == (uint64_t)interrupt_return)
             console_print("    interrupt, at %p\n",
-                          *(void *const *)((const char *)(frame + 1) + INTERRUPT_SAVED_BYTES));
+                          (void *)((const uint64_t *)(frame + 1))[INTERRUPT_SAVED_REGISTERS]);
         if (frame->caller <= frame)
             break;
         frame = frame->caller;
@@ -97,7 +97,7 @@ static _Noreturn void panic_end(const char *message)
         hlt();
 }
 
-static _Noreturn void panic_report(const char *place, const struct trap_frame *registers, const struct frame *frame,
+printf_like(4, 0) static _Noreturn void panic_report(const char *place, const struct trap_frame *registers, const struct frame *frame,
                                    const char *format, va_list arguments)
 {
     static char message[256];

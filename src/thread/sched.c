@@ -39,7 +39,7 @@ static struct thread *ready_pop(struct cpu *cpu)
 
     if (!cpu->ready_mask)
         return &cpu->idle;
-    priority = 31u - (unsigned)__builtin_clz(cpu->ready_mask);
+    priority = 31 ^ (unsigned)__builtin_clz(cpu->ready_mask); /* 31 - clz, and one instruction */
     node = cpu->ready[priority].next;
     list_remove(node);
     if (list_empty(&cpu->ready[priority]))
@@ -70,30 +70,31 @@ static uint64_t slice_left(const struct thread *thread, uint64_t now, uint64_t q
     return quantum_ns - (now - thread->slice_end_ns) % quantum_ns;
 }
 
-/* The end of every switch, on the stack switched to. Frees the stack of a thread that ended, now that nothing runs on
- * it, and lets its joiner go on. */
-static void switch_finish(struct cpu *cpu)
+/* A thread ended, and nothing runs on its stack any more: frees it, and lets its joiner go on. */
+static __attribute__((noinline, cold)) void reap(struct cpu *cpu)
 {
     struct thread *ended = cpu->ended;
 
-    if (likely(!ended))
-        return;
     cpu->ended = NULL;
     stack_free(ended->stack, ended->stack_bytes);
     list_remove(&ended->all);
-    completion_signal(&ended->done);
-    if (sched_preempt_due(cpu))
-        sched_preempt();
+    completion_signal(&ended->done); /* may set need_resched: whoever switched here looks at it before going on */
+}
+
+/* The end of every switch, on the stack switched to. */
+static inline void switch_finish(struct cpu *cpu)
+{
+    if (unlikely(cpu->ended))
+        reap(cpu);
 }
 
 /*
  * Switches to `next`. The current thread is already in the queue it belongs in, or in none. An armed timer is left as
  * it is when it is early enough: it costs one needless interrupt a quantum at most, and saves arming at every switch.
  */
-static void switch_to(struct cpu *cpu, struct thread *next)
+static inline void switch_to(struct cpu *cpu, struct thread *next, uint64_t now)
 {
     struct thread *previous = cpu->current;
-    uint64_t now = clock_now_ns();
 
     previous->run_ns += now - previous->switched_in_ns;
     next->switched_in_ns = now;
@@ -109,23 +110,21 @@ static void switch_to(struct cpu *cpu, struct thread *next)
 }
 
 /* Picks the next thread and switches to it if it is another. */
-static void reschedule(struct cpu *cpu)
+static inline void reschedule(struct cpu *cpu, uint64_t now)
 {
     struct thread *next = ready_pop(cpu);
 
     cpu->need_resched = false;
     if (next != cpu->current)
-        switch_to(cpu, next);
+        switch_to(cpu, next, now);
     else
         next->state = THREAD_RUNNING;
 }
 
 /* The current thread loses the CPU, ready. Its turn over, it goes behind its equals; else a more urgent thread cuts in
  * and the turn goes on afterwards. */
-static void requeue(struct cpu *cpu, struct thread *current)
+static inline void requeue(struct cpu *cpu, struct thread *current, uint64_t now)
 {
-    uint64_t now = clock_now_ns();
-
     if (slice_contended(cpu) && now >= current->slice_end_ns) {
         current->slice_left_ns = cpu->quantum_ns;
         ready_push_back(cpu, current);
@@ -140,12 +139,25 @@ void sched_preempt(void)
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
 
-    ASSERT(!irq_enabled() && cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    if (current == &cpu->idle)
-        current->state = THREAD_READY; /* but in no queue: it is what runs when none is */
-    else
-        requeue(cpu, current);
-    reschedule(cpu);
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
+    do {
+        uint64_t now = clock_now_ns();
+
+        if (current == &cpu->idle)
+            current->state = THREAD_READY; /* but in no queue: it is what runs when none is */
+        else
+            requeue(cpu, current, now);
+        reschedule(cpu, now);
+    } while (unlikely(cpu->need_resched));
+}
+
+/* Ends a critical section that may have made a more urgent thread ready. A caller that had interrupts off leaves the
+ * switch to whoever turns them on. */
+static inline void leave(struct cpu *cpu, uint64_t flags)
+{
+    if (sched_preempt_due(cpu) && (flags & IRQ_ENABLED))
+        sched_preempt();
+    irq_restore(flags);
 }
 
 void sched_timer_interrupt(void)
@@ -200,9 +212,7 @@ void preempt_enable(void)
 
     ASSERT(cpu->preempt_count > 0);
     cpu->preempt_count--;
-    if (sched_preempt_due(cpu) && (flags & IRQ_ENABLED))
-        sched_preempt();
-    irq_restore(flags);
+    leave(cpu, flags);
 }
 
 void thread_yield(void)
@@ -215,9 +225,9 @@ void thread_yield(void)
     if (cpu->ready_mask >> current->priority) {
         current->slice_left_ns = cpu->quantum_ns;
         ready_push_back(cpu, current);
-        reschedule(cpu);
+        reschedule(cpu, clock_now_ns());
     }
-    irq_restore(flags);
+    leave(cpu, flags);
 }
 
 void thread_park(void)
@@ -232,9 +242,9 @@ void thread_park(void)
         current->token = false;
     } else {
         current->state = THREAD_PARKED;
-        reschedule(cpu);
+        reschedule(cpu, clock_now_ns());
     }
-    irq_restore(flags);
+    leave(cpu, flags);
 }
 
 void thread_park_until(uint64_t deadline_ns)
@@ -254,7 +264,7 @@ void thread_park_until(uint64_t deadline_ns)
     arm_by(cpu, deadline_ns);
     thread_park();
     timer_queue_remove(&cpu->timers, &current->deadline);
-    irq_restore(flags);
+    leave(cpu, flags);
 }
 
 void thread_sleep_until(uint64_t deadline_ns)
@@ -272,8 +282,9 @@ static void slice_contend(struct cpu *cpu)
     arm_by(cpu, cpu->current->slice_end_ns);
 }
 
-void thread_wake(struct thread *thread)
+static void thread_waker_wake(struct waker *waker)
 {
+    struct thread *thread = container_of(waker, struct thread, waker);
     struct cpu *cpu = cpu_this();
     uint64_t flags = irq_save();
 
@@ -286,17 +297,14 @@ void thread_wake(struct thread *thread)
     if (thread->priority == cpu->current->priority && !slice_contended(cpu))
         slice_contend(cpu);
     ready_push_back(cpu, thread);
-    if (thread->priority > cpu->current->priority) {
+    if (thread->priority > cpu->current->priority)
         cpu->need_resched = true;
-        if ((flags & IRQ_ENABLED) && cpu->preempt_count == 0)
-            sched_preempt();
-    }
-    irq_restore(flags);
+    leave(cpu, flags);
 }
 
-static void thread_wake_waker(struct waker *waker)
+void thread_wake(struct thread *thread)
 {
-    thread_wake(container_of(waker, struct thread, waker));
+    thread_waker_wake(&thread->waker);
 }
 
 /* Where thread_trampoline leads: the other end of the switch that started this thread. */
@@ -308,14 +316,14 @@ _Noreturn void thread_main(void)
     struct thread *current = cpu->current;
 
     switch_finish(cpu);
-    irq_restore(IRQ_ENABLED);
+    leave(cpu, IRQ_ENABLED);
     thread_exit(current->entry(current->argument));
 }
 
 static void thread_prepare(struct thread *thread, const char *name, unsigned priority, thread_entry *entry,
                            void *argument)
 {
-    *thread = (struct thread){.waker = {thread_wake_waker},
+    *thread = (struct thread){.waker = {thread_waker_wake},
                               .state = THREAD_PARKED,
                               .priority = (uint8_t)priority,
                               .slice_left_ns = cpu_this()->quantum_ns,
@@ -373,7 +381,7 @@ _Noreturn void thread_exit(void *result)
     current->result = result;
     current->state = THREAD_DEAD;
     cpu->ended = current;
-    reschedule(cpu);
+    reschedule(cpu, clock_now_ns());
     panic("a dead thread ran");
 }
 

@@ -96,7 +96,7 @@ void thread_park_until(uint64_t deadline_ns);
 void thread_sleep_until(uint64_t deadline_ns);
 
 /* Makes `thread` ready if it is parked, else makes its next park return at once. A more urgent thread runs before this
- * returns; called with interrupts off, at the next interrupt or switch. Context: any. */
+ * returns; called with interrupts off, once they are on and something else is woken or an interrupt ends. Context: any. */
 void thread_wake(struct thread *thread);
 
 /* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */

@@ -31,8 +31,12 @@ void i8042_model_init(void)
 
 static void device_queue(struct i8042_model_device *device, uint8_t byte, uint64_t delay_ns)
 {
-    unsigned slot = device->tail++ % I8042_MODEL_QUEUE;
+    unsigned slot = device->tail % I8042_MODEL_QUEUE;
 
+    if (device->silent_after && device->sent >= device->silent_after)
+        return;
+    device->sent++;
+    device->tail++;
     cr_assert_leq(device->tail - device->head, I8042_MODEL_QUEUE, "the model's queue is too short");
     device->queue[slot].byte = byte;
     device->queue[slot].ready_ns = support_clock_ns + delay_ns;
@@ -114,8 +118,9 @@ uint8_t port_in8(uint16_t port)
 /* The controller's answers overtake what the devices have not sent yet, but not what is in the buffer already. */
 static void answer(uint8_t byte)
 {
-    if (m->mute)
+    if (m->mute || (m->mute_after && m->answers >= m->mute_after))
         return;
+    m->answers++;
     m->answering = true;
     m->answer = byte;
     m->answer_ready_ns = support_clock_ns + m->answer_ns;
@@ -238,7 +243,7 @@ static void device_take(unsigned which, uint8_t byte)
     cr_assert(m->brought_up || !(m->config & 0x03), "talks to a device with interrupts on");
     cr_assert_eq(m->config & CONFIG_CLOSED(which), 0, "talks to a device whose port is closed");
     device->taken++;
-    if (device->absent || (device->silent_after && device->taken > device->silent_after))
+    if (device->absent)
         return;
     if (device->resends) {
         device->resends--;

@@ -18,7 +18,7 @@
 struct i8042_model_device {
     /* Chosen by the test. */
     bool absent;           /* nothing on the wire: silence */
-    unsigned silent_after; /* answers this many bytes and then no more; 0: never falls silent */
+    unsigned silent_after; /* sends this many bytes and then no more; 0: never falls silent */
     unsigned resends;      /* answers this many bytes with fe before it takes one */
     uint8_t self_test;     /* what the self test ends with: aa */
     uint64_t answer_ns;    /* until it answers */
@@ -41,6 +41,7 @@ struct i8042_model_device {
         uint64_t ready_ns;
     } queue[I8042_MODEL_QUEUE];
     unsigned head, tail;
+    unsigned sent;
 };
 
 struct i8042_model {
@@ -52,6 +53,7 @@ struct i8042_model {
     bool no_mouse_port;
     bool mouse_port_opens_not; /* knows the command that closes it, but not the one that opens it */
     bool mute;                 /* answers no command */
+    unsigned mute_after;       /* answers this many commands and then no more; 0: never falls silent */
     bool mute_self_test;
     bool forgets_config;         /* by its self test */
     unsigned self_test_failures; /* this many times fc instead of 55 */
@@ -71,6 +73,7 @@ struct i8042_model {
     bool answering;
     uint8_t answer;
     uint64_t answer_ready_ns;
+    unsigned answers;
     unsigned writes, accesses;
     unsigned edges[2]; /* rising edges of IRQ 1 and IRQ 12 */
     struct i8042_model_device device[2];

@@ -258,20 +258,57 @@ Test(i8042, does_not_use_a_mouse_that_falls_silent_anywhere)
     unsigned bytes;
 
     start(STATUS_OK);
-    bytes = mouse->taken;
+    bytes = mouse->sent;
+    cr_assert_gt(bytes, 20);
     for (unsigned n = 1; n < bytes; n++) {
         i8042_model_init();
         mouse->silent_after = n;
         cr_assert_lt(start(STATUS_OK), 1000 * MS_NS);
-        expect(true, false, "the PS/2 mouse stopped answering");
+        expect(true, false,
+               n == 1   ? "the PS/2 mouse failed its self test"
+               : n == 2 ? "what is on the PS/2 mouse port is not a mouse"
+                        : "the PS/2 mouse stopped answering");
     }
 }
 
-Test(i8042, does_not_use_a_keyboard_that_refuses_to_scan)
+Test(i8042, does_not_use_a_keyboard_that_falls_silent_anywhere)
 {
     keyboard->silent_after = 1;
     start(STATUS_OK);
+    expect(false, true, "the PS/2 keyboard failed its self test");
+
+    i8042_model_init();
+    keyboard->silent_after = 2;
+    start(STATUS_OK);
     expect(false, true, "the PS/2 keyboard does not start scanning");
+}
+
+/* A mouse that floods its port meanwhile makes no difference: the wait is bounded by the clock, not by silence. */
+Test(i8042, uses_what_was_found_before_the_controller_stopped_answering)
+{
+    static const struct {
+        enum status status;
+        bool has_keyboard;
+        const char *problem;
+    } outcomes[] = {
+        {STATUS_TIMEOUT, false, "the PS/2 controller does not finish its self test"},
+        {STATUS_OK, false, "the PS/2 keyboard port failed its test"},
+        {STATUS_OK, false, "the PS/2 keyboard port failed its test"},
+        {STATUS_OK, true, "the PS/2 mouse port failed its test"},
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(outcomes); i++) {
+        i8042_model_init();
+        i8042_model.mute_after = i + 1;
+        mouse->reports = true;
+        mouse->chatter_ns = 1;
+        mouse->chatter_byte = 0x08;
+        cr_assert_lt(start(outcomes[i].status), 1000 * MS_NS);
+        if (outcomes[i].status == STATUS_OK)
+            expect(outcomes[i].has_keyboard, false, outcomes[i].problem);
+        else
+            cr_assert_str_eq(info.problem, outcomes[i].problem);
+    }
 }
 
 Test(i8042, does_not_use_a_device_that_fails_its_self_test)

@@ -97,9 +97,10 @@ static void add_hardware(struct arguments *arguments, const struct machine_optio
         add(arguments, "%u", options->memory_mib ? options->memory_mib : 64);
         add(arguments, "-accel");
         add(arguments, "tcg");
-        add(arguments, "-vga");
-        add(arguments, options->vga ? "std" : "none");
     }
+    /* Of several -vga the last counts. */
+    add(arguments, "-vga");
+    add(arguments, options->vga ? "std" : "none");
     add(arguments, "-display");
     add(arguments, "none");
     add(arguments, "-no-reboot");
@@ -209,6 +210,8 @@ struct machine *machine_start(const struct machine_options *options)
     pid_t parent = getpid();
 
     signal(SIGPIPE, SIG_IGN);
+    snprintf(machine->title, sizeof(machine->title), "%s '%s' on %s", options->kernel ? options->kernel : options->iso,
+             options->cmdline ? options->cmdline : "", options->reference ? "the reference machine" : "a machine");
     open_streams(machine, theirs);
     add_hardware(&arguments, options);
     add_boot(&arguments, options);
@@ -313,8 +316,8 @@ _Noreturn void machine_fail(struct machine *machine, const char *format, ...)
     /* What it was about to say often tells why. */
     for (long long end_ms = machine_now_ms() + 200; pump_until(machine, end_ms);)
         continue;
-    cr_assert_fail("%s\n---- COM1\n%s\n---- COM2\n%s\n----", message, text_tail(&machine->text[MACHINE_COM1]),
-                   text_tail(&machine->text[MACHINE_COM2]));
+    cr_assert_fail("%s\n---- %s\n---- COM1\n%s\n---- COM2\n%s\n----", message, machine->title,
+                   text_tail(&machine->text[MACHINE_COM1]), text_tail(&machine->text[MACHINE_COM2]));
     abort();
 }
 

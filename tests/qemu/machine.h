@@ -36,7 +36,7 @@ struct machine_options {
     const char *iso;     /* ...or an image that GRUB boots */
     bool disk;           /* the image is a hard disk, not a CD */
     const char *cmdline; /* the kernel's words; behind GRUB they travel through fw_cfg */
-    bool reference;      /* tools/reference-machine's arguments instead of the four below */
+    bool reference;      /* tools/reference-machine's arguments instead of the three below */
     const char *machine; /* default pc */
     const char *cpu;     /* default max */
     unsigned memory_mib; /* default 64 */
@@ -54,6 +54,7 @@ struct text {
 enum machine_stream { MACHINE_COM1, MACHINE_COM2, MACHINE_QMP, MACHINE_GDB, MACHINE_STREAMS };
 
 struct machine {
+    char title[256];                   /* what boots with which words, for messages */
     pid_t pid;                         /* 0 once it was waited for */
     int status;                        /* what waitpid() said, once pid is 0 */
     int stream[MACHINE_STREAMS];       /* descriptors, -1 when at their end */

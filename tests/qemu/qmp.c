@@ -191,15 +191,15 @@ bool machine_screen_contains(struct machine *machine, const char *text, int time
     return false;
 }
 
-int machine_screen_row(struct machine *machine, const char *text, int timeout_ms)
+int machine_screen_row(struct machine *machine, int first_row, const char *text, int timeout_ms)
 {
     long long deadline_ms = machine_now_ms() + timeout_ms;
     struct screen screen;
 
     do {
         machine_screen(machine, &screen);
-        for (int row = 0; row < SCREEN_ROWS; row++)
-            if (strcasestr(screen.text[row], text))
+        for (int row = first_row; row < SCREEN_ROWS; row++)
+            if (strstr(screen.text[row], text))
                 return row;
         machine_pump(machine, 20);
     } while (machine_now_ms() < deadline_ms);

@@ -59,7 +59,7 @@ void machine_screen(struct machine *machine, struct screen *screen);
 /* Waits for a text on the screen, which may run over the end of rows, letter case ignored. Returns whether it came. */
 bool machine_screen_contains(struct machine *machine, const char *text, int timeout_ms);
 
-/* Waits for a text within a row of the screen, letter case ignored. Returns the row, or -1. */
-int machine_screen_row(struct machine *machine, const char *text, int timeout_ms);
+/* Waits for a text within a row of the screen, from first_row on. Returns the row, or -1. */
+int machine_screen_row(struct machine *machine, int first_row, const char *text, int timeout_ms);
 
 #endif

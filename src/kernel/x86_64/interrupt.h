@@ -28,8 +28,8 @@ _Static_assert(sizeof(struct trap_frame) == 22 * 8 && offsetof(struct trap_frame
                    offsetof(struct trap_frame, rip) == 17 * 8,
                "entry.S pushes in this order");
 
-/* How far above the return address of interrupt() the interrupted rip is, for backtraces: eight registers and rax. */
-enum { INTERRUPT_SAVED_BYTES = 9 * 8 };
+/* What lies between the return address of interrupt() and the interrupted rip, for backtraces. */
+enum { INTERRUPT_SAVED_REGISTERS = 9 };
 
 /* Context: interrupts off, stamps first. */
 typedef void interrupt_handler(unsigned vector);

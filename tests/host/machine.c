@@ -1,0 +1,442 @@
+/* See machine.h. */
+#include "machine.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "support.h"
+#include "thread/arch.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+enum {
+    PAGE_BYTES = 4096,
+    SLACK_BYTES = 512 * 1024, /* more than a thread has in the kernel: libc, sanitizers and signal frames are greedy */
+    STACKS_MAX = 1024,
+    EVENTS_MAX = 64,
+    PLACES_MAX = 8192,
+    TRAP_FLAG = 0x100, /* RFLAGS.TF */
+    INT3 = 0xcc,
+};
+
+struct machine machine = {.irq_on = true, .timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
+
+/* ---- interrupts -------------------------------------------------------------------------------------------------- */
+
+struct event {
+    uint64_t at_ns;
+    machine_handler *handler;
+};
+
+/* In the order of their arrival, not of their time. */
+struct event_list {
+    struct event events[EVENTS_MAX];
+    unsigned count;
+};
+
+static struct event_list timed, when_idle;
+
+static void event_add(struct event_list *list, uint64_t at_ns, machine_handler *handler)
+{
+    cr_assert_lt(list->count, EVENTS_MAX, "too many interrupts to come");
+    list->events[list->count++] = (struct event){at_ns, handler};
+}
+
+static machine_handler *event_take(struct event_list *list, unsigned i)
+{
+    machine_handler *handler = list->events[i].handler;
+
+    list->count--;
+    memmove(&list->events[i], &list->events[i + 1], (list->count - i) * sizeof(list->events[0]));
+    return handler;
+}
+
+static unsigned earliest_event(void)
+{
+    unsigned earliest = 0;
+
+    for (unsigned i = 1; i < timed.count; i++)
+        if (timed.events[i].at_ns < timed.events[earliest].at_ns)
+            earliest = i;
+    return earliest;
+}
+
+static uint64_t next_interrupt_ns(void)
+{
+    uint64_t event_ns = timed.count ? timed.events[earliest_event()].at_ns : TIMER_NEVER;
+
+    return event_ns < machine.timer_ns ? event_ns : machine.timer_ns;
+}
+
+/* The timer asks once. */
+static machine_handler *take_next_interrupt(void)
+{
+    if (machine.timer_ns == next_interrupt_ns()) {
+        machine.timer_ns = TIMER_NEVER;
+        return sched_timer_interrupt;
+    }
+    return event_take(&timed, earliest_event());
+}
+
+/* From the gate to iretq, as interrupt() in the kernel. */
+static void deliver(machine_handler *handler)
+{
+    struct cpu *cpu = cpu_this();
+
+    machine.irq_on = false;
+    machine.interrupts++;
+    cpu->irq_depth++;
+    handler();
+    cpu->irq_depth--;
+    if (sched_preempt_due(cpu) && cpu->irq_depth == 0)
+        sched_preempt();
+    machine.irq_on = true;
+}
+
+static void deliver_due(void)
+{
+    while (machine.irq_on && next_interrupt_ns() <= support_clock_ns)
+        deliver(take_next_interrupt());
+}
+
+void machine_interrupt(machine_handler *handler)
+{
+    if (machine.irq_on)
+        deliver(handler);
+    else
+        event_add(&timed, support_clock_ns, handler);
+}
+
+void machine_at(uint64_t at_ns, machine_handler *handler)
+{
+    event_add(&timed, at_ns, handler);
+}
+
+void machine_when_idle(machine_handler *handler)
+{
+    event_add(&when_idle, 0, handler);
+}
+
+void machine_run(uint64_t duration_ns)
+{
+    while (machine.irq_on && next_interrupt_ns() <= support_clock_ns + duration_ns) {
+        uint64_t at_ns = next_interrupt_ns();
+
+        if (at_ns > support_clock_ns) {
+            duration_ns -= at_ns - support_clock_ns;
+            support_clock_ns = at_ns;
+        }
+        deliver(take_next_interrupt());
+    }
+    support_clock_ns += duration_ns;
+}
+
+/* ---- stacks ------------------------------------------------------------------------------------------------------ */
+
+static struct stack {
+    char *bottom; /* of what was mapped, the guard page; NULL: none */
+    size_t mapped_bytes;
+} stacks[STACKS_MAX];
+
+static struct stack *stack_around(const void *address)
+{
+    for (size_t i = 0; i < STACKS_MAX; i++)
+        if (stacks[i].bottom && (const char *)address >= stacks[i].bottom &&
+            (const char *)address < stacks[i].bottom + stacks[i].mapped_bytes)
+            return &stacks[i];
+    return NULL;
+}
+
+static void stack_unmap(struct stack *stack)
+{
+    cr_assert_eq(munmap(stack->bottom, stack->mapped_bytes), 0);
+    stack->bottom = NULL;
+    machine.stacks--;
+}
+
+void *stack_alloc(size_t size_bytes)
+{
+    size_t mapped_bytes = PAGE_BYTES + SLACK_BYTES + size_bytes;
+    struct stack *stack = stacks;
+    char *bottom;
+
+    if (machine.stacks >= machine.stacks_max)
+        return NULL;
+    while (stack->bottom)
+        stack++;
+    bottom = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(bottom != MAP_FAILED && mprotect(bottom, PAGE_BYTES, PROT_NONE) == 0);
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(bottom, mapped_bytes); /* what was at this address may have ended anywhere */
+#endif
+    *stack = (struct stack){bottom, mapped_bytes};
+    machine.stacks++;
+    return bottom + mapped_bytes - size_bytes;
+}
+
+void stack_free(void *memory, size_t size_bytes)
+{
+    struct stack *stack = stack_around(memory);
+
+    cr_assert_not_null(stack, "freed twice, or never allocated");
+    cr_assert_eq(stack->mapped_bytes, PAGE_BYTES + SLACK_BYTES + size_bytes);
+    cr_assert_eq((char *)memory, stack->bottom + PAGE_BYTES + SLACK_BYTES);
+    cr_assert_neq(stack_around(__builtin_frame_address(0)), stack, "freed under the running thread's feet");
+    stack_unmap(stack);
+}
+
+/* Tells the address sanitizer which stack it is on, now that a switch may have changed it. */
+static void stack_announce(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    static const void *announced;
+    struct stack *stack = stack_around(__builtin_frame_address(0));
+    const void *bottom = stack ? stack->bottom : NULL;
+    size_t size_bytes = stack ? stack->mapped_bytes : 0;
+
+    if (bottom == announced)
+        return;
+    announced = bottom;
+    if (!stack) {
+        pthread_attr_t attributes;
+        void *lowest;
+
+        pthread_getattr_np(pthread_self(), &attributes);
+        pthread_attr_getstack(&attributes, &lowest, &size_bytes);
+        pthread_attr_destroy(&attributes);
+        bottom = lowest;
+    }
+    __sanitizer_start_switch_fiber(NULL, bottom, size_bytes);
+    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+}
+
+/* ---- the rest of thread/arch.h ----------------------------------------------------------------------------------- */
+
+uint64_t irq_save(void)
+{
+    uint64_t flags = machine.irq_on ? IRQ_ENABLED : 0;
+
+    machine.irq_on = false;
+    return flags;
+}
+
+void irq_restore(uint64_t flags)
+{
+    stack_announce();
+    machine.irq_on = flags & IRQ_ENABLED;
+    deliver_due();
+}
+
+bool irq_enabled(void)
+{
+    return machine.irq_on;
+}
+
+void timer_arm(uint64_t deadline_ns)
+{
+    cr_assert_not(machine.irq_on);
+    machine.timer_ns = deadline_ns;
+    machine.timer_arms++;
+}
+
+void cpu_wait(void)
+{
+    stack_announce();
+    cr_assert_not(machine.irq_on);
+    cr_assert_eq(cpu_this()->ready_mask, 0, "halts while a thread is ready");
+    machine.halts++;
+    if (next_interrupt_ns() == TIMER_NEVER) {
+        cr_assert_neq(when_idle.count, 0, "deadlock: halted, and no interrupt will come; %s", machine_place());
+        deliver(event_take(&when_idle, 0));
+        return;
+    }
+    if (support_clock_ns < next_interrupt_ns())
+        support_clock_ns = next_interrupt_ns();
+    deliver(take_next_interrupt());
+}
+
+void machine_start(uint64_t quantum_ns)
+{
+    char *here = __builtin_frame_address(0);
+
+    timed.count = when_idle.count = 0;
+    for (size_t i = 0; i < STACKS_MAX; i++)
+        if (stacks[i].bottom)
+            stack_unmap(&stacks[i]);
+    machine = (struct machine){.timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
+    sched_start(&machine.boot, here - THREAD_STACK_BYTES, THREAD_STACK_BYTES, quantum_ns);
+    irq_restore(IRQ_ENABLED);
+}
+
+/* ---- an interrupt at every instruction --------------------------------------------------------------------------- */
+
+/*
+ * The places are recorded by single steps. To interrupt one of them, its first byte becomes a breakpoint; a place that
+ * is passed several times is stepped over until it is the right pass. So a run costs a few traps, not one a step.
+ */
+static struct {
+    enum { NOT_EXPLORING, WARMING_UP, RECORDING, REPLAYING } mode;
+    machine_handler *handler;
+    bool open;
+
+    struct {
+        uintptr_t ip;
+        bool irq_on;
+    } places[PLACES_MAX];
+    unsigned count;
+
+    unsigned place;
+    unsigned passes; /* to be let by before the right one */
+    bool armed;      /* the breakpoint is in the code */
+    bool stepping;   /* over the instruction under the breakpoint */
+    uint8_t covered; /* what the breakpoint replaces */
+} explorer;
+
+/* The functions of this section are not part of any window. */
+#define WINDOW_EDGE __attribute__((section("machine_window"), noinline))
+extern const char __start_machine_window[], __stop_machine_window[];
+
+static void breakpoint_arm(bool armed)
+{
+    uint8_t *byte = (uint8_t *)explorer.places[explorer.place].ip;
+
+    if (armed) {
+        explorer.covered = *byte;
+        *(volatile uint8_t *)byte = INT3;
+    } else {
+        *(volatile uint8_t *)byte = explorer.covered;
+    }
+    explorer.armed = armed;
+}
+
+static void record(uintptr_t ip)
+{
+    if (ip >= (uintptr_t)__start_machine_window && ip < (uintptr_t)__stop_machine_window)
+        return;
+    cr_assert_lt(explorer.count, PLACES_MAX, "the window is too long");
+    explorer.places[explorer.count].ip = ip;
+    explorer.places[explorer.count++].irq_on = machine.irq_on;
+}
+
+static void trapped(int signal, siginfo_t *information, void *context)
+{
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+    (void)signal;
+    (void)information;
+    if (explorer.mode == RECORDING) {
+        record((uintptr_t)registers[REG_RIP]);
+        return;
+    }
+    if (explorer.stepping) {
+        explorer.stepping = false;
+        registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+        breakpoint_arm(true);
+        return;
+    }
+    breakpoint_arm(false); /* before anything is called that it may be in */
+    registers[REG_RIP]--;
+    if (explorer.passes) {
+        explorer.passes--;
+        explorer.stepping = true;
+        registers[REG_EFL] |= TRAP_FLAG;
+        return;
+    }
+    deliver(explorer.handler);
+}
+
+WINDOW_EDGE void machine_window_open(void)
+{
+    if (explorer.mode == WARMING_UP || explorer.mode == RECORDING)
+        machine_when_idle(explorer.handler);
+    explorer.open = true;
+    if (explorer.mode == REPLAYING)
+        breakpoint_arm(true);
+    /* Beyond the red zone of the code around. */
+    if (explorer.mode == RECORDING)
+        __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq %0, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
+                         :
+                         : "i"(TRAP_FLAG)
+                         : "cc", "memory");
+}
+
+WINDOW_EDGE void machine_window_close(void)
+{
+    if (explorer.mode == RECORDING)
+        __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq %0, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
+                         :
+                         : "i"(~TRAP_FLAG)
+                         : "cc", "memory");
+    explorer.open = false;
+    cr_assert(!explorer.armed && !explorer.stepping, "the scenario took another way; %s", machine_place());
+}
+
+static void run_scenario(void (*scenario)(void))
+{
+    scenario();
+    cr_assert_not(explorer.open, "the scenario ended inside its window");
+}
+
+static unsigned passes_before(unsigned place)
+{
+    unsigned passes = 0;
+
+    for (unsigned i = 0; i < place; i++)
+        passes += explorer.places[i].ip == explorer.places[place].ip;
+    return passes;
+}
+
+/* Makes the pages of the recorded instructions writable. */
+static void open_code(void)
+{
+    for (unsigned i = 0; i < explorer.count; i++) {
+        uintptr_t page = explorer.places[i].ip & ~(uintptr_t)(PAGE_BYTES - 1);
+
+        if (i && page == (explorer.places[i - 1].ip & ~(uintptr_t)(PAGE_BYTES - 1)))
+            continue;
+        cr_assert_eq(mprotect((void *)page, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+    }
+}
+
+unsigned machine_explore(void (*scenario)(void), machine_handler *handler)
+{
+    struct sigaction action = {.sa_sigaction = trapped, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    unsigned interrupted = 0;
+
+    sigaction(SIGTRAP, &action, NULL);
+    explorer.handler = handler;
+    explorer.count = 0;
+    for (explorer.mode = WARMING_UP; explorer.mode <= RECORDING; explorer.mode++)
+        run_scenario(scenario);
+    open_code();
+    explorer.mode = REPLAYING;
+    for (unsigned i = 0; i < explorer.count; i++) {
+        if (!explorer.places[i].irq_on)
+            continue;
+        explorer.place = i;
+        explorer.passes = passes_before(i);
+        run_scenario(scenario);
+        interrupted++;
+    }
+    explorer.mode = NOT_EXPLORING;
+    return interrupted;
+}
+
+const char *machine_place(void)
+{
+    static char text[96];
+
+    if (explorer.mode != REPLAYING)
+        return "no interrupt before the halt";
+    snprintf(text, sizeof(text), "interrupted at step %u of %u, address %#lx", explorer.place, explorer.count,
+             (unsigned long)explorer.places[explorer.place].ip);
+    return text;
+}
