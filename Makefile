@@ -128,7 +128,7 @@ $(1)/%.S.o: %.S Makefile
 	@mkdir -p $$(@D)
 	$$(call say,HOSTCC)
 	$$(Q)gcc $$(HOSTFLAGS) -D__ASSEMBLER__ -MMD -MP -c $$< -o $$@
-$(1)/tests: $$(PURE_SRC:%=$(1)/%.o) $$(HOST_TEST_SRC:%=$(1)/%.o)
+$(1)/host-tests: $$(PURE_SRC:%=$(1)/%.o) $$(HOST_TEST_SRC:%=$(1)/%.o)
 	$$(call say,LD)
 	$$(Q)gcc $(2) $$^ -lcriterion -lm -o $$@
 -include $$(patsubst %,$(1)/%.d,$$(basename $$(PURE_SRC:%=%.o)) $$(basename $$(HOST_TEST_SRC:%=%.o)))

@@ -335,8 +335,9 @@ static void start_devices(struct bring_up *bring_up)
 }
 
 /*
- * One write opens the ports and turns on their interrupts. Otherwise a byte could arrive between the two, raise no
- * interrupt, and block all that follow. A port without a device stays closed for the same reason.
+ * Both ports are closed and drained. One write opens them and turns on their interrupts: otherwise a byte could arrive
+ * between the two, raise no interrupt, and block all that follow. A port without a device stays closed for the same
+ * reason.
  */
 static enum status open_ports(struct bring_up *bring_up)
 {
@@ -346,7 +347,7 @@ static enum status open_ports(struct bring_up *bring_up)
         config = (uint8_t)((config & ~CONFIG_KEYBOARD_CLOSED) | CONFIG_KEYBOARD_IRQ);
     if (bring_up->info.mouse)
         config = (uint8_t)((config & ~CONFIG_MOUSE_CLOSED) | CONFIG_MOUSE_IRQ);
-    return flush() && write_config(config) ? STATUS_OK : STATUS_TIMEOUT;
+    return write_config(config) ? STATUS_OK : STATUS_TIMEOUT;
 }
 
 enum status i8042_start(struct i8042_info *info)

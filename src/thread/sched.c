@@ -17,34 +17,41 @@ struct cpu cpu_boot;
 struct list thread_all = LIST_INIT(thread_all);
 static uint32_t next_thread_id;
 
-static void ready_push_back(struct cpu *cpu, struct thread *thread)
+static inline void ready_push_back(struct cpu *cpu, struct thread *thread)
 {
+    size_t priority = thread->priority;
+
     thread->state = THREAD_READY;
-    list_push_back(&cpu->ready[thread->priority], &thread->queue);
-    cpu->ready_mask |= 1u << thread->priority;
+    list_push_back(&cpu->ready[priority], &thread->queue);
+    cpu->ready_mask |= 1u << priority;
 }
 
-static void ready_push_front(struct cpu *cpu, struct thread *thread)
+static inline void ready_push_front(struct cpu *cpu, struct thread *thread)
 {
+    size_t priority = thread->priority;
+
     thread->state = THREAD_READY;
-    list_push_front(&cpu->ready[thread->priority], &thread->queue);
-    cpu->ready_mask |= 1u << thread->priority;
+    list_push_front(&cpu->ready[priority], &thread->queue);
+    cpu->ready_mask |= 1u << priority;
 }
 
 /* Takes the first thread of the highest priority; the idle thread if there is none. */
-static struct thread *ready_pop(struct cpu *cpu)
+static inline struct thread *ready_pop(struct cpu *cpu)
 {
-    unsigned priority;
-    struct list *node;
+    uint32_t mask = cpu->ready_mask;
+    size_t priority;
+    struct list *head, *first;
 
-    if (!cpu->ready_mask)
+    if (!mask)
         return &cpu->idle;
-    priority = 31 ^ (unsigned)__builtin_clz(cpu->ready_mask); /* 31 - clz, and one instruction */
-    node = cpu->ready[priority].next;
-    list_remove(node);
-    if (list_empty(&cpu->ready[priority]))
-        cpu->ready_mask &= ~(1u << priority);
-    return container_of(node, struct thread, queue);
+    priority = 31 ^ (size_t)__builtin_clz(mask); /* 31 - clz, and one instruction */
+    head = &cpu->ready[priority];
+    first = head->next;
+    head->next = first->next;
+    first->next->prev = head;
+    if (list_empty(head))
+        cpu->ready_mask = mask & ~(1u << priority);
+    return container_of(first, struct thread, queue);
 }
 
 /* Another thread waits for the current one's slice to end. */
@@ -223,9 +230,11 @@ void thread_yield(void)
 
     ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     if (cpu->ready_mask >> current->priority) {
+        uint64_t now = clock_now_ns();
+
         current->slice_left_ns = cpu->quantum_ns;
         ready_push_back(cpu, current);
-        reschedule(cpu, clock_now_ns());
+        reschedule(cpu, now);
     }
     leave(cpu, flags);
 }
@@ -273,11 +282,15 @@ void thread_sleep_until(uint64_t deadline_ns)
         thread_park_until(deadline_ns);
 }
 
-/* A first thread comes to wait for the end of the current one's turn. */
-static void slice_contend(struct cpu *cpu)
+/* A first thread comes to wait for the end of the current one's turn. A timer still armed for no later than that end
+ * says both that the turn is not over yet and that its end will be noticed. */
+static inline void slice_contend(struct cpu *cpu)
 {
-    uint64_t now = clock_now_ns();
+    uint64_t now;
 
+    if (cpu->timer_armed_ns <= cpu->current->slice_end_ns)
+        return;
+    now = clock_now_ns();
     cpu->current->slice_end_ns = now + slice_left(cpu->current, now, cpu->quantum_ns);
     arm_by(cpu, cpu->current->slice_end_ns);
 }

@@ -26,6 +26,10 @@ enum {
     INT3 = 0xcc,
 };
 
+/* What machine_explore() does not interrupt: functions of the machine's own. */
+#define NO_PLACES __attribute__((section("machine_no_places"), noinline))
+extern const char __start_machine_no_places[], __stop_machine_no_places[];
+
 struct machine machine = {.irq_on = true, .timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
 
 /* ---- interrupts -------------------------------------------------------------------------------------------------- */
@@ -145,7 +149,7 @@ static struct stack {
     size_t mapped_bytes;
 } stacks[STACKS_MAX];
 
-static struct stack *stack_around(const void *address)
+NO_PLACES static struct stack *stack_around(const void *address)
 {
     for (size_t i = 0; i < STACKS_MAX; i++)
         if (stacks[i].bottom && (const char *)address >= stacks[i].bottom &&
@@ -192,8 +196,25 @@ void stack_free(void *memory, size_t size_bytes)
     stack_unmap(stack);
 }
 
+/* Of the test's own flow. */
+static struct {
+    void *lowest;
+    size_t size_bytes;
+} boot_stack;
+
+static void boot_stack_find(void)
+{
+    pthread_attr_t attributes;
+
+    if (boot_stack.lowest)
+        return;
+    cr_assert_eq(pthread_getattr_np(pthread_self(), &attributes), 0);
+    pthread_attr_getstack(&attributes, &boot_stack.lowest, &boot_stack.size_bytes);
+    pthread_attr_destroy(&attributes);
+}
+
 /* Tells the address sanitizer which stack it is on, now that a switch may have changed it. */
-static void stack_announce(void)
+NO_PLACES static void stack_announce(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
     static const void *announced;
@@ -205,18 +226,36 @@ static void stack_announce(void)
         return;
     announced = bottom;
     if (!stack) {
-        pthread_attr_t attributes;
-        void *lowest;
-
-        pthread_getattr_np(pthread_self(), &attributes);
-        pthread_attr_getstack(&attributes, &lowest, &size_bytes);
-        pthread_attr_destroy(&attributes);
-        bottom = lowest;
+        bottom = boot_stack.lowest;
+        size_bytes = boot_stack.size_bytes;
     }
     __sanitizer_start_switch_fiber(NULL, bottom, size_bytes);
     __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
 #endif
 }
+
+/*
+ * The places are recorded by single steps. To interrupt one of them, its first byte becomes a breakpoint; a place that
+ * is passed several times is stepped over until it is the right pass. So a run costs a few traps, not one a step.
+ */
+static struct {
+    enum { NOT_EXPLORING, WARMING_UP, RECORDING, REPLAYING } mode;
+    machine_handler *handler;
+    bool open;
+    bool halted; /* the recorded run has had its interrupt: nothing later can be interrupted instead */
+
+    struct {
+        uintptr_t ip;
+        bool irq_on;
+    } places[PLACES_MAX];
+    unsigned count;
+
+    unsigned place;
+    unsigned passes; /* to be let by before the right one */
+    bool armed;      /* the breakpoint is in the code */
+    bool stepping;   /* over the instruction under the breakpoint */
+    uint8_t covered; /* what the breakpoint replaces */
+} explorer;
 
 /* ---- the rest of thread/arch.h ----------------------------------------------------------------------------------- */
 
@@ -255,6 +294,7 @@ void cpu_wait(void)
     machine.halts++;
     if (next_interrupt_ns() == TIMER_NEVER) {
         cr_assert_neq(when_idle.count, 0, "deadlock: halted, and no interrupt will come; %s", machine_place());
+        explorer.halted = explorer.mode == RECORDING;
         deliver(event_take(&when_idle, 0));
         return;
     }
@@ -265,44 +305,17 @@ void cpu_wait(void)
 
 void machine_start(uint64_t quantum_ns)
 {
-    char *here = __builtin_frame_address(0);
-
     timed.count = when_idle.count = 0;
     for (size_t i = 0; i < STACKS_MAX; i++)
         if (stacks[i].bottom)
             stack_unmap(&stacks[i]);
     machine = (struct machine){.timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
-    sched_start(&machine.boot, here - THREAD_STACK_BYTES, THREAD_STACK_BYTES, quantum_ns);
+    boot_stack_find();
+    sched_start(&machine.boot, boot_stack.lowest, boot_stack.size_bytes, quantum_ns);
     irq_restore(IRQ_ENABLED);
 }
 
 /* ---- an interrupt at every instruction --------------------------------------------------------------------------- */
-
-/*
- * The places are recorded by single steps. To interrupt one of them, its first byte becomes a breakpoint; a place that
- * is passed several times is stepped over until it is the right pass. So a run costs a few traps, not one a step.
- */
-static struct {
-    enum { NOT_EXPLORING, WARMING_UP, RECORDING, REPLAYING } mode;
-    machine_handler *handler;
-    bool open;
-
-    struct {
-        uintptr_t ip;
-        bool irq_on;
-    } places[PLACES_MAX];
-    unsigned count;
-
-    unsigned place;
-    unsigned passes; /* to be let by before the right one */
-    bool armed;      /* the breakpoint is in the code */
-    bool stepping;   /* over the instruction under the breakpoint */
-    uint8_t covered; /* what the breakpoint replaces */
-} explorer;
-
-/* The functions of this section are not part of any window. */
-#define WINDOW_EDGE __attribute__((section("machine_window"), noinline))
-extern const char __start_machine_window[], __stop_machine_window[];
 
 static void breakpoint_arm(bool armed)
 {
@@ -319,7 +332,7 @@ static void breakpoint_arm(bool armed)
 
 static void record(uintptr_t ip)
 {
-    if (ip >= (uintptr_t)__start_machine_window && ip < (uintptr_t)__stop_machine_window)
+    if (ip >= (uintptr_t)__start_machine_no_places && ip < (uintptr_t)__stop_machine_no_places)
         return;
     cr_assert_lt(explorer.count, PLACES_MAX, "the window is too long");
     explorer.places[explorer.count].ip = ip;
@@ -333,7 +346,10 @@ static void trapped(int signal, siginfo_t *information, void *context)
     (void)signal;
     (void)information;
     if (explorer.mode == RECORDING) {
-        record((uintptr_t)registers[REG_RIP]);
+        if (explorer.halted)
+            registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+        else
+            record((uintptr_t)registers[REG_RIP]);
         return;
     }
     if (explorer.stepping) {
@@ -353,7 +369,7 @@ static void trapped(int signal, siginfo_t *information, void *context)
     deliver(explorer.handler);
 }
 
-WINDOW_EDGE void machine_window_open(void)
+NO_PLACES void machine_window_open(void)
 {
     if (explorer.mode == WARMING_UP || explorer.mode == RECORDING)
         machine_when_idle(explorer.handler);
@@ -368,7 +384,7 @@ WINDOW_EDGE void machine_window_open(void)
                          : "cc", "memory");
 }
 
-WINDOW_EDGE void machine_window_close(void)
+NO_PLACES void machine_window_close(void)
 {
     if (explorer.mode == RECORDING)
         __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq %0, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
@@ -414,6 +430,7 @@ unsigned machine_explore(void (*scenario)(void), machine_handler *handler)
     sigaction(SIGTRAP, &action, NULL);
     explorer.handler = handler;
     explorer.count = 0;
+    explorer.halted = false;
     for (explorer.mode = WARMING_UP; explorer.mode <= RECORDING; explorer.mode++)
         run_scenario(scenario);
     open_code();
@@ -436,7 +453,8 @@ const char *machine_place(void)
 
     if (explorer.mode != REPLAYING)
         return "no interrupt before the halt";
-    snprintf(text, sizeof(text), "interrupted at step %u of %u, address %#lx", explorer.place, explorer.count,
+    snprintf(text, sizeof(text), "%s at step %u of %u, address %#lx",
+             explorer.armed || explorer.stepping ? "to be interrupted" : "interrupted", explorer.place, explorer.count,
              (unsigned long)explorer.places[explorer.place].ip);
     return text;
 }

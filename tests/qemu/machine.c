@@ -346,7 +346,10 @@ const char *machine_com2_line(struct machine *machine, int timeout_ms)
     const char *line = machine_com2_try_line(machine, timeout_ms);
 
     if (!line)
-        machine_fail(machine, "no line on COM2 within %d ms", timeout_ms);
+        machine_fail(machine,
+                     machine->stream[MACHINE_COM2] < 0 ? "QEMU ended, %d ms were left for a line on COM2"
+                                                       : "no line on COM2 within %d ms",
+                     timeout_ms);
     return line;
 }
 

@@ -66,8 +66,8 @@ struct lack {
 };
 
 static struct lack lacks[] = {
-    {"qemu32", "long mode", false}, {"qemu32", "long mode", true},   {"qemu64,-nx", "NX", false},
-    {"qemu64,-nx", "NX", true},     {"qemu64,-apic", "APIC", false},
+    {"qemu32", "no long mode", false}, {"qemu32", "no long mode", true},   {"qemu64,-nx", "no NX", false},
+    {"qemu64,-nx", "no NX", true},     {"qemu64,-apic", "no APIC", false},
 };
 
 ParameterizedTestParameters(boot, refuses_a_cpu_without_what_it_needs)
@@ -96,7 +96,7 @@ Test(boot, refuses_a_start_info_without_its_magic, .timeout = 120)
     gdb_run_to(machine, entry, BOOT_MS);
     gdb_write_memory_u32(machine, gdb_read_register(machine, GDB_RBX), ~PVH_START_INFO);
     gdb_continue(machine);
-    must_refuse(machine, "loader");
+    must_refuse(machine, "the loader is neither");
 }
 
 Test(boot, refuses_a_loader_without_the_multiboot2_magic, .timeout = 180)
@@ -112,7 +112,7 @@ Test(boot, refuses_a_loader_without_the_multiboot2_magic, .timeout = 180)
     while (gdb_read_register(machine, GDB_RAX) != MULTIBOOT2_LOADER);
     gdb_write_register(machine, GDB_RAX, MULTIBOOT2_LOADER - 1);
     gdb_continue(machine);
-    must_refuse(machine, "loader");
+    must_refuse(machine, "the loader is neither");
 }
 
 /* ---- what it boots on ---- */
