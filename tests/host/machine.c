@@ -18,7 +18,7 @@
 
 enum {
     PAGE_BYTES = 4096,
-    SLACK_BYTES = 512 * 1024, /* more than a thread has in the kernel: libc, sanitizers and signal frames are greedy */
+    SLACK_BYTES = 256 * 1024, /* more than a thread has in the kernel: libc, sanitizers and signal frames are greedy */
     STACKS_MAX = 1024,
     EVENTS_MAX = 64,
     PLACES_MAX = 8192,
@@ -29,6 +29,7 @@ enum {
 /* What machine_explore() does not interrupt: functions of the machine's own. */
 #define NO_PLACES __attribute__((section("machine_no_places"), noinline))
 extern const char __start_machine_no_places[], __stop_machine_no_places[];
+extern const char __executable_start[], etext[];
 
 struct machine machine = {.irq_on = true, .timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
 
@@ -158,14 +159,14 @@ NO_PLACES static struct stack *stack_around(const void *address)
     return NULL;
 }
 
-static void stack_unmap(struct stack *stack)
+NO_PLACES static void stack_unmap(struct stack *stack)
 {
     cr_assert_eq(munmap(stack->bottom, stack->mapped_bytes), 0);
     stack->bottom = NULL;
     machine.stacks--;
 }
 
-void *stack_alloc(size_t size_bytes)
+NO_PLACES void *stack_alloc(size_t size_bytes)
 {
     size_t mapped_bytes = PAGE_BYTES + SLACK_BYTES + size_bytes;
     struct stack *stack = stacks;
@@ -185,7 +186,7 @@ void *stack_alloc(size_t size_bytes)
     return bottom + mapped_bytes - size_bytes;
 }
 
-void stack_free(void *memory, size_t size_bytes)
+NO_PLACES void stack_free(void *memory, size_t size_bytes)
 {
     struct stack *stack = stack_around(memory);
 
@@ -330,9 +331,16 @@ static void breakpoint_arm(bool armed)
     explorer.armed = armed;
 }
 
+/* Code of the program itself, not of a library. */
+static bool is_place(uintptr_t ip)
+{
+    return ip >= (uintptr_t)__executable_start && ip < (uintptr_t)etext &&
+           !(ip >= (uintptr_t)__start_machine_no_places && ip < (uintptr_t)__stop_machine_no_places);
+}
+
 static void record(uintptr_t ip)
 {
-    if (ip >= (uintptr_t)__start_machine_no_places && ip < (uintptr_t)__stop_machine_no_places)
+    if (!is_place(ip))
         return;
     cr_assert_lt(explorer.count, PLACES_MAX, "the window is too long");
     explorer.places[explorer.count].ip = ip;
