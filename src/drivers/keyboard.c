@@ -41,8 +41,7 @@ static void command_start(struct keyboard *keyboard)
 {
     if (likely(keymap_leds(&keyboard->keymap) == keyboard->leds_shown) || !keyboard->port->send)
         return;
-    if (keyboard->command_state != COMMAND_IDLE &&
-        clock_now_ns() - keyboard->command_sent_ns < COMMAND_TIMEOUT_NS)
+    if (keyboard->command_state != COMMAND_IDLE && clock_now_ns() - keyboard->command_sent_ns < COMMAND_TIMEOUT_NS)
         return;
     keyboard->resends = 0;
     command_send(keyboard, COMMAND_SENT);

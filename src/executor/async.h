@@ -17,9 +17,9 @@
  *      }
  *
  * The body is a block, so it indents and folds; what must live across an AWAIT lives in the frame. Two awaits on one
- * line do not compile (duplicate case), nor does an initialised local that spans an await (-Wjump-misses-init). An AWAIT
- * under a switch of the body's own panics on its first resume, as does a poll after READY. `line` and `child` say where
- * a frame waits and for what: a backtrace of a task that is not running.
+ * line do not compile (duplicate case), nor does an initialised local that spans an await (-Wjump-misses-init). An
+ * AWAIT under a switch of the body's own panics on its first resume, as does a poll after READY. `line` and `child` say
+ * where a frame waits and for what: a backtrace of a task that is not running.
  */
 #ifndef DUET_EXECUTOR_ASYNC_H
 #define DUET_EXECUTOR_ASYNC_H
@@ -35,32 +35,32 @@ struct async {
 #define ASYNC_DONE UINT32_MAX
 
 /* Opens the body. The enclosing function is a poll function whose second parameter is called `waker`. */
-#define ASYNC(frame)                                                                                                   \
-    for (struct async *const async_ = (frame);;)                                                                       \
-        switch (async_->line)                                                                                          \
-        case 0:                                                                                                        \
-            if (false) {                                                                                               \
-            default:                                                                                                   \
-                panic("cannot resume at line %u: polled after ready, or an await under a switch", async_->line);       \
+#define ASYNC(frame)                                                                                             \
+    for (struct async *const async_ = (frame);;)                                                                 \
+        switch (async_->line)                                                                                    \
+        case 0:                                                                                                  \
+            if (false) {                                                                                         \
+            default:                                                                                             \
+                panic("cannot resume at line %u: polled after ready, or an await under a switch", async_->line); \
             } else
 
 /* Polls `future_` now and at every resume until it is ready; meanwhile the body is pending. */
-#define AWAIT(future_)                                                                                                 \
-    do {                                                                                                               \
-        async_->child = (future_);                                                                                     \
-        async_->line = __LINE__;                                                                                       \
-        __attribute__((fallthrough));                                                                                  \
-    case __LINE__:                                                                                                     \
-        if (future_poll(async_->child, waker) == POLL_PENDING)                                                         \
-            return POLL_PENDING;                                                                                       \
-        async_->child = NULL;                                                                                          \
+#define AWAIT(future_)                                         \
+    do {                                                       \
+        async_->child = (future_);                             \
+        async_->line = __LINE__;                               \
+        __attribute__((fallthrough));                          \
+    case __LINE__:                                             \
+        if (future_poll(async_->child, waker) == POLL_PENDING) \
+            return POLL_PENDING;                               \
+        async_->child = NULL;                                  \
     } while (0)
 
 /* Ends the body: the future is ready. A body ends in no other way. */
-#define ASYNC_RETURN                                                                                                   \
-    do {                                                                                                               \
-        async_->line = ASYNC_DONE;                                                                                     \
-        return POLL_READY;                                                                                             \
+#define ASYNC_RETURN               \
+    do {                           \
+        async_->line = ASYNC_DONE; \
+        return POLL_READY;         \
     } while (0)
 
 #endif

@@ -44,8 +44,8 @@ struct executor {
 void executor_init(struct executor *executor, struct waker *parent);
 
 /*
- * Makes `future` a task that the executor polls until it is ready. The caller owns both structs and takes them back when
- * task->done is done; the name is kept, not copied. Context: any.
+ * Makes `future` a task that the executor polls until it is ready. The caller owns both structs and takes them back
+ * when task->done is done; the name is kept, not copied. Context: any.
  */
 void executor_spawn(struct executor *executor, struct task *task, const char *name, struct future *future);
 

@@ -12,7 +12,7 @@
 enum {
     I8042_WRITE_KEYBOARD_OUTPUT = 0xd2,
     I8042_WRITE_MOUSE_OUTPUT = 0xd3,
-    CALIBRATION_LOOPS = 100000,
+    CALIBRATION_LOOPS = 1000,
 };
 
 struct executor_thread bench_executors[2];
@@ -40,10 +40,24 @@ bool bench_is_end(const struct input_event *event)
     return event->type == INPUT_KEY && event->code == KEY_RESERVED;
 }
 
+uint64_t bench_work(uint64_t state)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        state ^= state << 13; /* Marsaglia's xorshift64 */
+        state ^= state >> 7;
+        state ^= state << 17;
+    }
+    return state;
+}
+
 static void spin(uint64_t loops)
 {
+    static _Atomic uint64_t sink;
+    uint64_t state = loops + 1;
+
     while (loops--)
-        atomic_signal_fence(memory_order_seq_cst); /* keeps the empty loop */
+        state = bench_work(state);
+    atomic_store_explicit(&sink, state, memory_order_relaxed); /* else there is nothing to compute for */
 }
 
 void bench_calibrate(void)

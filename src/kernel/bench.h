@@ -33,6 +33,9 @@ void bench_inject(enum device device, uint8_t byte, uint64_t *ticks);
 void bench_publish_end(void);
 bool bench_is_end(const struct input_event *event);
 
+/* A few dozen instructions of arithmetic, as a CPU-bound thread does them. Returns the next state. Context: any. */
+uint64_t bench_work(uint64_t state);
+
 /* Computes for about that long if nothing interrupts: a fixed number of loops, measured once against the clock, so that
  * being preempted does not shorten the work. Context: any. */
 void bench_compute(uint64_t duration_ns);

@@ -173,7 +173,8 @@ static void injector_wake(struct waker *waker)
 
 static void injector_start(const struct cell *cell)
 {
-    injector = (struct injector){.waker = {injector_wake}, .cell = cell, .random = cell->seed * UINT64_C(0x9e3779b97f4a7c15)};
+    injector = (struct injector){
+        .waker = {injector_wake}, .cell = cell, .random = cell->seed * UINT64_C(0x9e3779b97f4a7c15)};
     input.ports[cell->device].received = 0;
     input.ports[cell->device].dropped = 0;
     injector.next_ns = clock_now_ns() + PERIOD_NS;
@@ -217,9 +218,11 @@ static void consumer_drain(void)
 
 static void *hog_main(void *unused)
 {
+    uint64_t state = 1;
+
     (void)unused;
     while (!atomic_load_explicit(&stop, memory_order_relaxed))
-        ;
+        state = bench_work(state);
     return NULL;
 }
 
@@ -234,11 +237,11 @@ static enum poll neighbour_poll(struct future *future, struct waker *waker)
     return POLL_PENDING;
 }
 
-/* A future's neighbours share its executor, whatever that one's priority; beside a thread they run on the normal one. */
+/* A future's neighbours share its executor, whatever that one's priority; beside a thread they run on the normal one.
+ */
 static void load_start(const struct cell *cell)
 {
-    struct executor_thread *executor =
-        &bench_executors[cell->style == STYLE_ASYNC ? cell->priority : PRIORITY_EQUAL];
+    struct executor_thread *executor = &bench_executors[cell->style == STYLE_ASYNC ? cell->priority : PRIORITY_EQUAL];
 
     for (unsigned i = 0; cell->load.kind == LOAD_THREADS && i < cell->load.threads; i++)
         if (thread_start(&hogs[i].thread, "hog", THREAD_PRIORITY_NORMAL, hog_main, NULL) != STATUS_OK)

@@ -192,8 +192,7 @@ static enum poll clock_poll(struct future *future, struct waker *waker)
 {
     struct clock_task *self = container_of(future, struct clock_task, async.future);
 
-    ASYNC(&self->async)
-    {
+    ASYNC (&self->async) {
         for (;;) {
             self->next_ns += CLOCK_NS;
             self->tick = sleep_until(&executor.executor, self->next_ns);

@@ -57,10 +57,10 @@ static void say_what_is_there(enum status status)
         console_print("input: no i8042 controller (%s)\n", info->problem ? info->problem : "none found");
     else
         console_print("input: i8042, %s, %s%s%s\n", info->keyboard ? "keyboard" : "no keyboard",
-                      !info->mouse                             ? "no mouse"
-                      : info->mouse_id == MOUSE_ID_EXPLORER    ? "5-button wheel mouse"
-                      : info->mouse_id == MOUSE_ID_WHEEL       ? "wheel mouse"
-                                                               : "mouse",
+                      !info->mouse                          ? "no mouse"
+                      : info->mouse_id == MOUSE_ID_EXPLORER ? "5-button wheel mouse"
+                      : info->mouse_id == MOUSE_ID_WHEEL    ? "wheel mouse"
+                                                            : "mouse",
                       info->problem ? "; " : "", info->problem ? info->problem : "");
 }
 

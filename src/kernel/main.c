@@ -39,10 +39,10 @@ static void read_boot_info(uint32_t loader, uint32_t info)
                                                            : pvh_parse(info, mmu_boot_at, &boot_info);
 
     if (status != STATUS_OK)
-        panic("the loader's boot information cannot be used: %s",
-              status == STATUS_NOT_FOUND   ? "it has no memory map"
-              : status == STATUS_NO_MEMORY ? "it has more entries than there is room for"
-                                           : "it breaks its own format");
+        panic("the loader's boot information cannot be used: %s", status == STATUS_NOT_FOUND ? "it has no memory map"
+                                                                  : status == STATUS_NO_MEMORY
+                                                                      ? "it has more entries than there is room for"
+                                                                      : "it breaks its own format");
     boot_info.info_base = info; /* the parsers know the address they were given, not always the physical one */
 }
 

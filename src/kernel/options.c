@@ -14,10 +14,10 @@ static bool load_valid(const char *text)
     return load_parse(text, &load);
 }
 
-#define CHOICES(...)                                                                                                   \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        __VA_ARGS__, NULL                                                                                              \
+#define CHOICES(...)      \
+    (const char *const[]) \
+    {                     \
+        __VA_ARGS__, NULL \
     }
 
 enum option_index {
@@ -49,11 +49,8 @@ static const struct option table[OPTIONS] = {
                      .check = load_valid},
     [OPTION_PRIORITY] = {.key = "priority", .kind = OPTION_CHOICE, .choices = CHOICES("equal", "high", "all")},
     [OPTION_SUITE] = {.key = "suite", .kind = OPTION_CHOICE, .choices = CHOICES("matrix", "micro", "all")},
-    [OPTION_EVENTS] = {.key = "events",
-                       .kind = OPTION_NUMBER,
-                       .minimum = 1,
-                       .maximum = 20000,
-                       .valid = "a number from 1 to 20000"},
+    [OPTION_EVENTS] =
+        {.key = "events", .kind = OPTION_NUMBER, .minimum = 1, .maximum = 20000, .valid = "a number from 1 to 20000"},
     [OPTION_PERIOD] = {.key = "period",
                        .kind = OPTION_DURATION,
                        .minimum = 0,
@@ -64,11 +61,8 @@ static const struct option table[OPTIONS] = {
                         .minimum = 100000,
                         .maximum = 1000000000,
                         .valid = "a duration from 100us to 1s, such as 10ms"},
-    [OPTION_SEED] = {.key = "seed",
-                     .kind = OPTION_NUMBER,
-                     .minimum = 1,
-                     .maximum = UINT64_MAX,
-                     .valid = "a number from 1 on"},
+    [OPTION_SEED] =
+        {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
     [OPTION_TEST] = {.key = "test", .kind = OPTION_TEXT, .valid = "all, list, or the name of a test"},
 };
 

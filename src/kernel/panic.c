@@ -64,8 +64,7 @@ static void backtrace(const struct frame *frame)
             break;
         console_print("    at %p\n", (void *)address);
         if (address == (uint64_t)interrupt_return)
-            console_print("    interrupt, at %p\n",
-                          (void *)((const uint64_t *)(frame + 1))[INTERRUPT_SAVED_REGISTERS]);
+            console_print("    interrupt, at %p\n", (void *)((const uint64_t *)(frame + 1))[INTERRUPT_SAVED_REGISTERS]);
         if (frame->caller <= frame)
             break;
         frame = frame->caller;
@@ -97,8 +96,8 @@ static _Noreturn void panic_end(const char *message)
         hlt();
 }
 
-printf_like(4, 0) static _Noreturn void panic_report(const char *place, const struct trap_frame *registers, const struct frame *frame,
-                                   const char *format, va_list arguments)
+printf_like(4, 0) static _Noreturn void panic_report(const char *place, const struct trap_frame *registers,
+                                                     const struct frame *frame, const char *format, va_list arguments)
 {
     static char message[256];
     const struct thread *thread = thread_current();
@@ -126,7 +125,7 @@ _Noreturn void panic_at(const char *file, int line, const char *format, ...)
     char place[96];
     va_list arguments;
 
-    va_start(arguments, format);
+    va_start(arguments, format); /* never ended: nothing comes after */
     format_text(place, sizeof(place), "at %s:%d", file, line);
     panic_report(place, NULL, __builtin_frame_address(0), format, arguments);
 }

@@ -81,6 +81,7 @@ _Noreturn void suite_run(const struct options *options)
         }
     }
     if (!tests)
-        console_print("duet: test: unknown value \"%s\" (valid: all, list, or a name that test=list prints)\n", options->test);
+        console_print("duet: test: unknown value \"%s\" (valid: all, list, or a name that test=list prints)\n",
+                      options->test);
     finish(tests, failures);
 }

@@ -12,9 +12,9 @@ struct suite_test {
     const char *panics; /* NULL, or what the panic says that the test ends in */
 };
 
-#define SUITE_REGISTER(id, title, panic_text)                                                                          \
-    static void id(void);                                                                                              \
-    __attribute__((section("suite"), used)) static const struct suite_test id##_test = {title, id, panic_text};        \
+#define SUITE_REGISTER(id, title, panic_text)                                                                   \
+    static void id(void);                                                                                       \
+    __attribute__((section("suite"), used)) static const struct suite_test id##_test = {title, id, panic_text}; \
     static void id(void)
 
 /* TEST(id, "area.claim") { ... } */
@@ -27,12 +27,12 @@ struct suite_test {
 void suite_fail(const char *file, int line, const char *format, ...) printf_like(3, 4);
 
 #define CHECK(expression) ((expression) ? (void)0 : suite_fail(__FILE__, __LINE__, "%s", #expression))
-#define CHECK_EQUAL(actual, expected)                                                                                  \
-    do {                                                                                                               \
-        unsigned long actual_ = (unsigned long)(actual);                                                               \
-        unsigned long expected_ = (unsigned long)(expected);                                                           \
-        if (actual_ != expected_)                                                                                      \
-            suite_fail(__FILE__, __LINE__, "%s is %lu, not %lu", #actual, actual_, expected_);                         \
+#define CHECK_EQUAL(actual, expected)                                                          \
+    do {                                                                                       \
+        unsigned long actual_ = (unsigned long)(actual);                                       \
+        unsigned long expected_ = (unsigned long)(expected);                                   \
+        if (actual_ != expected_)                                                              \
+            suite_fail(__FILE__, __LINE__, "%s is %lu, not %lu", #actual, actual_, expected_); \
     } while (0)
 
 #endif

@@ -11,13 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define ARRAY_SIZE(array)                   (sizeof(array) / sizeof((array)[0]))
 #define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-#define must_check __attribute__((warn_unused_result))
+#define must_check               __attribute__((warn_unused_result))
 #define printf_like(text, first) __attribute__((format(printf, text, first)))
-#define likely(condition) __builtin_expect(!!(condition), 1)
-#define unlikely(condition) __builtin_expect(!!(condition), 0)
+#define likely(condition)        __builtin_expect(!!(condition), 1)
+#define unlikely(condition)      __builtin_expect(!!(condition), 0)
 
 /* What a function that can meet bad input returns. On anything but STATUS_OK its outputs are untouched. */
 enum status {
@@ -35,7 +35,7 @@ enum status {
  */
 _Noreturn void panic_at(const char *file, int line, const char *format, ...) printf_like(3, 4);
 
-#define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
+#define panic(...)         panic_at(__FILE__, __LINE__, __VA_ARGS__)
 #define ASSERT(expression) (likely(expression) ? (void)0 : panic("assertion failed: %s", #expression))
 
 #endif

@@ -12,9 +12,9 @@ struct list {
     struct list *prev;
 };
 
-#define LIST_INIT(head)                                                                                                \
-    {                                                                                                                  \
-        &(head), &(head)                                                                                               \
+#define LIST_INIT(head)  \
+    {                    \
+        &(head), &(head) \
     }
 
 #define list_for_each(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)

@@ -2,7 +2,8 @@
  * Deadlines and the wakers they call: an intrusive pairing heap.
  *
  * Insert and next_deadline are O(1), expire and remove O(log n) amortised; nothing is allocated. Equal deadlines expire
- * in the order they were inserted. The queue neither reads a clock nor locks: its owner passes the time and protects it.
+ * in the order they were inserted. The queue neither reads a clock nor locks: its owner passes the time and protects
+ * it.
  */
 #ifndef DUET_LIB_TIMER_QUEUE_H
 #define DUET_LIB_TIMER_QUEUE_H

@@ -1,9 +1,10 @@
 /*
  * Preemptive threads: their life, and what a thread may ask of the scheduler.
  *
- * A struct thread belongs to its creator, who keeps it until thread_join() returned; its stack belongs to the scheduler.
- * The scheduler runs the ready thread of the highest priority; threads of one priority take turns, each for a quantum.
- * A wake of a higher priority preempts at once (from an interrupt: at its exit), a wake of an equal one never does.
+ * A struct thread belongs to its creator, who keeps it until thread_join() returned; its stack belongs to the
+ * scheduler. The scheduler runs the ready thread of the highest priority; threads of one priority take turns, each for
+ * a quantum. A wake of a higher priority preempts at once (from an interrupt: at its exit), a wake of an equal one
+ * never does.
  */
 #ifndef DUET_THREAD_THREAD_H
 #define DUET_THREAD_THREAD_H
@@ -76,7 +77,8 @@ enum status thread_start(struct thread *thread, const char *name, unsigned prior
 /* Ends the running thread; returning from its entry function does the same. Context: thread. */
 _Noreturn void thread_exit(void *result);
 
-/* Waits until `thread` has ended and its stack is free, and returns its result. One joiner a thread. Context: thread. */
+/* Waits until `thread` has ended and its stack is free, and returns its result. One joiner a thread. Context: thread.
+ */
 void *thread_join(struct thread *thread);
 
 /* The running thread, or in an interrupt the one interrupted. Context: any. */
@@ -96,7 +98,8 @@ void thread_park_until(uint64_t deadline_ns);
 void thread_sleep_until(uint64_t deadline_ns);
 
 /* Makes `thread` ready if it is parked, else makes its next park return at once. A more urgent thread runs before this
- * returns; called with interrupts off, once they are on and something else is woken or an interrupt ends. Context: any. */
+ * returns; called with interrupts off, once they are on and something else is woken or an interrupt ends. Context: any.
+ */
 void thread_wake(struct thread *thread);
 
 /* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */

@@ -33,6 +33,98 @@ extern const char __executable_start[], etext[];
 
 struct machine machine = {.irq_on = true, .timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
 
+/* ---- stacks ------------------------------------------------------------------------------------------------------ */
+
+static struct stack {
+    char *bottom; /* of what was mapped, the guard page; NULL: none */
+    size_t mapped_bytes;
+} stacks[STACKS_MAX];
+
+NO_PLACES static struct stack *stack_around(const void *address)
+{
+    for (size_t i = 0; i < STACKS_MAX; i++)
+        if (stacks[i].bottom && (const char *)address >= stacks[i].bottom &&
+            (const char *)address < stacks[i].bottom + stacks[i].mapped_bytes)
+            return &stacks[i];
+    return NULL;
+}
+
+NO_PLACES static void stack_unmap(struct stack *stack)
+{
+    cr_assert_eq(munmap(stack->bottom, stack->mapped_bytes), 0);
+    stack->bottom = NULL;
+    machine.stacks--;
+}
+
+NO_PLACES void *stack_alloc(size_t size_bytes)
+{
+    size_t mapped_bytes = PAGE_BYTES + SLACK_BYTES + size_bytes;
+    struct stack *stack = stacks;
+    char *bottom;
+
+    if (machine.stacks >= machine.stacks_max)
+        return NULL;
+    while (stack->bottom)
+        stack++;
+    bottom = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(bottom != MAP_FAILED && mprotect(bottom, PAGE_BYTES, PROT_NONE) == 0);
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(bottom, mapped_bytes); /* what was at this address may have ended anywhere */
+#endif
+    *stack = (struct stack){bottom, mapped_bytes};
+    machine.stacks++;
+    return bottom + mapped_bytes - size_bytes;
+}
+
+NO_PLACES void stack_free(void *memory, size_t size_bytes)
+{
+    struct stack *stack = stack_around(memory);
+
+    cr_assert_not_null(stack, "freed twice, or never allocated");
+    cr_assert_eq(stack->mapped_bytes, PAGE_BYTES + SLACK_BYTES + size_bytes);
+    cr_assert_eq((char *)memory, stack->bottom + PAGE_BYTES + SLACK_BYTES);
+    cr_assert_neq(stack_around(__builtin_frame_address(0)), stack, "freed under the running thread's feet");
+    stack_unmap(stack);
+}
+
+/* Of the test's own flow. */
+static struct {
+    char *lowest;
+    size_t size_bytes;
+} boot_stack;
+
+static void boot_stack_find(void)
+{
+    pthread_attr_t attributes;
+    void *lowest;
+
+    if (boot_stack.lowest)
+        return;
+    cr_assert_eq(pthread_getattr_np(pthread_self(), &attributes), 0);
+    pthread_attr_getstack(&attributes, &lowest, &boot_stack.size_bytes);
+    pthread_attr_destroy(&attributes);
+    boot_stack.lowest = lowest;
+}
+
+/* Tells the address sanitizer which stack it is on, now that a switch may have changed it. */
+NO_PLACES static void stack_announce(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    static const char *lowest;
+    static size_t size_bytes;
+    const char *here = __builtin_frame_address(0);
+    const struct stack *stack;
+
+    if (!boot_stack.lowest || (here >= lowest && here < lowest + size_bytes))
+        return;
+    stack = stack_around(here);
+    lowest = stack ? stack->bottom : boot_stack.lowest;
+    size_bytes = stack ? stack->mapped_bytes : boot_stack.size_bytes;
+    __sanitizer_start_switch_fiber(NULL, lowest, size_bytes);
+    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+}
+
 /* ---- interrupts -------------------------------------------------------------------------------------------------- */
 
 struct event {
@@ -102,6 +194,7 @@ static void deliver(machine_handler *handler)
     cpu->irq_depth--;
     if (sched_preempt_due(cpu) && cpu->irq_depth == 0)
         sched_preempt();
+    stack_announce();
     machine.irq_on = true;
 }
 
@@ -141,98 +234,6 @@ void machine_run(uint64_t duration_ns)
         deliver(take_next_interrupt());
     }
     support_clock_ns += duration_ns;
-}
-
-/* ---- stacks ------------------------------------------------------------------------------------------------------ */
-
-static struct stack {
-    char *bottom; /* of what was mapped, the guard page; NULL: none */
-    size_t mapped_bytes;
-} stacks[STACKS_MAX];
-
-NO_PLACES static struct stack *stack_around(const void *address)
-{
-    for (size_t i = 0; i < STACKS_MAX; i++)
-        if (stacks[i].bottom && (const char *)address >= stacks[i].bottom &&
-            (const char *)address < stacks[i].bottom + stacks[i].mapped_bytes)
-            return &stacks[i];
-    return NULL;
-}
-
-NO_PLACES static void stack_unmap(struct stack *stack)
-{
-    cr_assert_eq(munmap(stack->bottom, stack->mapped_bytes), 0);
-    stack->bottom = NULL;
-    machine.stacks--;
-}
-
-NO_PLACES void *stack_alloc(size_t size_bytes)
-{
-    size_t mapped_bytes = PAGE_BYTES + SLACK_BYTES + size_bytes;
-    struct stack *stack = stacks;
-    char *bottom;
-
-    if (machine.stacks >= machine.stacks_max)
-        return NULL;
-    while (stack->bottom)
-        stack++;
-    bottom = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    cr_assert(bottom != MAP_FAILED && mprotect(bottom, PAGE_BYTES, PROT_NONE) == 0);
-#if defined(__SANITIZE_ADDRESS__)
-    __asan_unpoison_memory_region(bottom, mapped_bytes); /* what was at this address may have ended anywhere */
-#endif
-    *stack = (struct stack){bottom, mapped_bytes};
-    machine.stacks++;
-    return bottom + mapped_bytes - size_bytes;
-}
-
-NO_PLACES void stack_free(void *memory, size_t size_bytes)
-{
-    struct stack *stack = stack_around(memory);
-
-    cr_assert_not_null(stack, "freed twice, or never allocated");
-    cr_assert_eq(stack->mapped_bytes, PAGE_BYTES + SLACK_BYTES + size_bytes);
-    cr_assert_eq((char *)memory, stack->bottom + PAGE_BYTES + SLACK_BYTES);
-    cr_assert_neq(stack_around(__builtin_frame_address(0)), stack, "freed under the running thread's feet");
-    stack_unmap(stack);
-}
-
-/* Of the test's own flow. */
-static struct {
-    void *lowest;
-    size_t size_bytes;
-} boot_stack;
-
-static void boot_stack_find(void)
-{
-    pthread_attr_t attributes;
-
-    if (boot_stack.lowest)
-        return;
-    cr_assert_eq(pthread_getattr_np(pthread_self(), &attributes), 0);
-    pthread_attr_getstack(&attributes, &boot_stack.lowest, &boot_stack.size_bytes);
-    pthread_attr_destroy(&attributes);
-}
-
-/* Tells the address sanitizer which stack it is on, now that a switch may have changed it. */
-NO_PLACES static void stack_announce(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-    static const void *announced;
-    struct stack *stack = stack_around(__builtin_frame_address(0));
-    const void *bottom = stack ? stack->bottom : NULL;
-    size_t size_bytes = stack ? stack->mapped_bytes : 0;
-
-    if (bottom == announced)
-        return;
-    announced = bottom;
-    if (!stack) {
-        bottom = boot_stack.lowest;
-        size_bytes = boot_stack.size_bytes;
-    }
-    __sanitizer_start_switch_fiber(NULL, bottom, size_bytes);
-    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-#endif
 }
 
 /*

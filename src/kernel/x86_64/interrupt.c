@@ -119,12 +119,38 @@ void interrupt(unsigned vector)
 }
 
 static const char *const exception_names[VECTOR_INTERRUPTS] = {
-    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range exceeded", "invalid opcode",
-    "device not available", "double fault", "coprocessor segment overrun", "invalid TSS", "segment not present",
-    "stack fault", "general protection", "page fault", "reserved (15)", "x87 error", "alignment check",
-    "machine check", "SIMD error", "virtualization", "control protection", "reserved (22)", "reserved (23)",
-    "reserved (24)", "reserved (25)", "reserved (26)", "reserved (27)", "hypervisor injection", "VMM communication",
-    "security", "reserved (31)",
+    "divide error",
+    "debug",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range exceeded",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "coprocessor segment overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection",
+    "page fault",
+    "reserved (15)",
+    "x87 error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
+    "virtualization",
+    "control protection",
+    "reserved (22)",
+    "reserved (23)",
+    "reserved (24)",
+    "reserved (25)",
+    "reserved (26)",
+    "reserved (27)",
+    "hypervisor injection",
+    "VMM communication",
+    "security",
+    "reserved (31)",
 };
 
 /* The thread whose stack begins at `stack`, for the report of an overflow. */
@@ -149,7 +175,10 @@ static _Noreturn void exception_fatal(const struct trap_frame *frame)
     if (stack)
         panic_exception(frame, "stack overflow in thread %s, at %p", stack_owner(stack), (void *)address);
     if (frame->vector == VECTOR_PAGE_FAULT)
-        panic_exception(frame, "page fault: %s %p, %s", frame->error & 16 ? "execute" : frame->error & 2 ? "write to" : "read of",
+        panic_exception(frame, "page fault: %s %p, %s",
+                        frame->error & 16  ? "execute"
+                        : frame->error & 2 ? "write to"
+                                           : "read of",
                         (void *)address, frame->error & 1 ? "which its page forbids" : "which is not mapped");
     panic_exception(frame, "%s, error code 0x%lx", exception_names[frame->vector], (unsigned long)frame->error);
 }

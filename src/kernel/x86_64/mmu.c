@@ -273,7 +273,8 @@ static bool stack_map(uint64_t stack, size_t size_bytes)
     for (uint64_t page = stack; page < stack + size_bytes; page += PAGE_BYTES) {
         struct physical frame;
 
-        if (frame_alloc(&frame) != STATUS_OK || map(page, frame.address, PAGE_BYTES, PAGE_WRITABLE | PAGE_NX) != STATUS_OK)
+        if (frame_alloc(&frame) != STATUS_OK ||
+            map(page, frame.address, PAGE_BYTES, PAGE_WRITABLE | PAGE_NX) != STATUS_OK)
             return false;
     }
     return true;

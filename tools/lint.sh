@@ -1,0 +1,24 @@
+#!/bin/sh
+# lint.sh: everything about the sources that a machine can judge without running them. Says what it checks; stops at
+# the first tool that finds something.
+set -eu
+cd "$(dirname "$0")/.."
+kernel=$(git ls-files 'src/*.c')
+headers=$(git ls-files 'src/*.h')
+host=$(git ls-files 'tests/*.c' 'tests/*.h' 'tools/*.c' 'tools/*.h')
+
+echo "layers: which folder may include which"
+tools/layers.sh
+
+echo "clang-format: layout"
+clang-format --dry-run -Werror $kernel $headers $host
+
+echo "cppcheck: defects"
+cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,performance,portability \
+    --suppressions-list=tools/cppcheck-suppressions -D__x86_64__ -D__GNUC__ -Isrc -j "$(nproc)" src tools/bench
+
+echo "clang-tidy: defects"
+printf '%s\n' $kernel | xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- -std=c17 -Isrc -ffreestanding \
+    -mgeneral-regs-only -mcmodel=kernel -mno-red-zone 2>/dev/null' tidy
+
+echo "lint: nothing found"
