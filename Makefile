@@ -157,6 +157,11 @@ kernels: ## the kernel by gcc and clang, optimised and not
 	@$(MAKE) CC=clang OPT=2 kernel
 	@$(MAKE) CC=clang OPT=0 kernel
 
+.PHONY: mutants
+mutants: deps-build deps-test ## remove each push and pop of the switch in turn; a test must notice each
+	@$(MAKE) -s $(KERNEL)
+	@tools/mutants.sh
+
 .PHONY: coverage
 coverage: deps-build deps-test ## host tests with gcov; HTML report and summary under coverage/
 	@tools/coverage.sh
