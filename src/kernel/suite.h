@@ -14,7 +14,7 @@ struct suite_test {
 
 #define SUITE_REGISTER(id, title, panic_text)                                                                   \
     static void id(void);                                                                                       \
-    __attribute__((section("suite"), used)) static const struct suite_test id##_test = {title, id, panic_text}; \
+    __attribute__((section("suite"), used, aligned(8))) static const struct suite_test id##_test = {title, id, panic_text}; \
     static void id(void)
 
 /* TEST(id, "area.claim") { ... } */
