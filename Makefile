@@ -37,7 +37,7 @@ CSTD := -std=c17 -Isrc $(WARN) $(WARN_$(COMPILER))
 KFLAGS_gcc := -fno-tree-loop-distribute-patterns -mstack-protector-guard=global
 KFLAGS_clang := -mstack-protector-guard=global
 KFLAGS := $(CSTD) -O$(OPT) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
-          -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-common \
+          -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common \
           -fno-strict-aliasing -fstack-protector-strong -ffunction-sections -fdata-sections \
           -ffile-prefix-map=$(CURDIR)=. $(KFLAGS_$(COMPILER))
 KLDFLAGS := -nostdlib -static -no-pie -Wl,-T,src/kernel/kernel.ld -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
@@ -47,7 +47,7 @@ HOSTFLAGS := $(CSTD) -g -D_GNU_SOURCE
 # ---- sources ---------------------------------------------------------------------------------------------------------
 
 PURE_SRC := $(wildcard src/lib/*.c src/executor/*.c src/thread/*.c src/thread/*.S src/drivers/*.c)
-KERNEL_SRC := $(PURE_SRC) $(wildcard src/kernel/*.c src/kernel/x86_64/*.c src/kernel/x86_64/*.S src/kernel/suites/*.c)
+KERNEL_SRC := $(PURE_SRC) $(wildcard src/kernel/*.c src/kernel/x86_64/*.c src/kernel/x86_64/*.S src/kernel/suites/*.c src/kernel/suites/*.S)
 KERNEL_OBJ := $(KERNEL_SRC:%=$(KBUILD)/%.o)
 HOST_TEST_SRC := $(wildcard tests/host/*.c)
 QEMU_TEST_SRC := $(wildcard tests/qemu/*.c)

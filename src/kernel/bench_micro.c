@@ -294,10 +294,14 @@ static void bench_timer_thread(void)
 
 /* ---- drivers ---- */
 
+/* Where a latency ends: the driver has the byte, has published the event, or a consumer has got it. */
+enum end { END_BYTE, END_EVENT, END_CONSUMER };
+
 static struct key_reader {
     struct thread thread;
-    bool to_consumer; /* count to here; else to the event's publication */
-    uint64_t published[1];
+    enum end end;
+    uint64_t stamp[1]; /* the probe's, for the ends before the consumer */
+    bool from_handler; /* else from the injection */
 } reader;
 
 static void *reader_main(void *unused)
@@ -312,8 +316,10 @@ static void *reader_main(void *unused)
         now = rdtsc();
         if (bench_is_end(&event))
             return NULL;
-        sample_add((reader.to_consumer ? now : reader.published[0]) - injected_at);
+        sample_add((reader.end == END_CONSUMER ? now : reader.stamp[0]) -
+                   (reader.from_handler ? event.stamp : injected_at));
         input.events.event.count = 0;
+        input.ports[DEVICE_KEYBOARD].resumed.count = 0;
     }
 }
 
@@ -333,19 +339,25 @@ static void inject_packets(enum device device)
     }
 }
 
-static void bench_driver(const char *name, enum device device, enum style style, bool to_consumer, bool idle)
+static void bench_driver(const char *name, enum device device, enum style style, enum end end, bool idle)
 {
+    struct probe probe = {.stamps = reader.stamp, .capacity = 1};
+
     keyboard_init(&input.keyboard, &input.ports[DEVICE_KEYBOARD], &input.events);
     mouse_init(&input.mouse, &input.ports[DEVICE_MOUSE], &input.events, MOUSE_ID_STANDARD);
-    reader.to_consumer = to_consumer;
+    reader.end = end;
+    reader.from_handler = end == END_BYTE && idle;
     start(&reader.thread, "reader", THREAD_PRIORITY_HIGH, reader_main, NULL);
     input_driver_start(device, style, THREAD_PRIORITY_HIGH, &bench_executors[PRIORITY_HIGH]);
-    if (!to_consumer)
-        input.events.event = (struct probe){.stamps = reader.published, .capacity = 1};
+    if (end == END_BYTE)
+        input.ports[device].resumed = probe;
+    else if (end == END_EVENT)
+        input.events.event = probe;
     if (idle)
         inject_from_idle();
     else
         inject_packets(device);
+    input.ports[device].resumed.stamps = NULL;
     input.events.event.stamps = NULL;
     input_driver_stop(device);
     bench_publish_end();
@@ -355,16 +367,20 @@ static void bench_driver(const char *name, enum device device, enum style style,
 
 static void bench_drivers(void)
 {
-    bench_driver("key.thread", DEVICE_KEYBOARD, STYLE_THREAD, false, false);
-    bench_driver("key.task", DEVICE_KEYBOARD, STYLE_ASYNC, false, false);
-    bench_driver("key.thread_idle", DEVICE_KEYBOARD, STYLE_THREAD, false, true);
-    bench_driver("key.task_idle", DEVICE_KEYBOARD, STYLE_ASYNC, false, true);
-    bench_driver("key.thread_consumer", DEVICE_KEYBOARD, STYLE_THREAD, true, false);
-    bench_driver("key.task_consumer", DEVICE_KEYBOARD, STYLE_ASYNC, true, false);
-    bench_driver("mouse.thread", DEVICE_MOUSE, STYLE_THREAD, false, false);
-    bench_driver("mouse.task", DEVICE_MOUSE, STYLE_ASYNC, false, false);
-    bench_driver("mouse.thread_consumer", DEVICE_MOUSE, STYLE_THREAD, true, false);
-    bench_driver("mouse.task_consumer", DEVICE_MOUSE, STYLE_ASYNC, true, false);
+    bench_driver("key.thread_byte", DEVICE_KEYBOARD, STYLE_THREAD, END_BYTE, false);
+    bench_driver("key.task_byte", DEVICE_KEYBOARD, STYLE_ASYNC, END_BYTE, false);
+    bench_driver("key.thread_byte_idle", DEVICE_KEYBOARD, STYLE_THREAD, END_BYTE, true);
+    bench_driver("key.task_byte_idle", DEVICE_KEYBOARD, STYLE_ASYNC, END_BYTE, true);
+    bench_driver("key.thread", DEVICE_KEYBOARD, STYLE_THREAD, END_EVENT, false);
+    bench_driver("key.task", DEVICE_KEYBOARD, STYLE_ASYNC, END_EVENT, false);
+    bench_driver("key.thread_idle", DEVICE_KEYBOARD, STYLE_THREAD, END_EVENT, true);
+    bench_driver("key.task_idle", DEVICE_KEYBOARD, STYLE_ASYNC, END_EVENT, true);
+    bench_driver("key.thread_consumer", DEVICE_KEYBOARD, STYLE_THREAD, END_CONSUMER, false);
+    bench_driver("key.task_consumer", DEVICE_KEYBOARD, STYLE_ASYNC, END_CONSUMER, false);
+    bench_driver("mouse.thread", DEVICE_MOUSE, STYLE_THREAD, END_EVENT, false);
+    bench_driver("mouse.task", DEVICE_MOUSE, STYLE_ASYNC, END_EVENT, false);
+    bench_driver("mouse.thread_consumer", DEVICE_MOUSE, STYLE_THREAD, END_CONSUMER, false);
+    bench_driver("mouse.task_consumer", DEVICE_MOUSE, STYLE_ASYNC, END_CONSUMER, false);
 }
 
 /* ---- tasks ---- */

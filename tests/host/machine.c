@@ -125,6 +125,31 @@ NO_PLACES static void stack_announce(void)
 #endif
 }
 
+/* ---- exploring: its state ---------------------------------------------------------------------------------------- */
+
+/*
+ * The places are recorded by single steps. To interrupt one of them, its first byte becomes a breakpoint; a place that
+ * is passed several times is stepped over until it is the right pass. So a run costs a few traps, not one a step.
+ */
+static struct {
+    enum { NOT_EXPLORING, WARMING_UP, RECORDING, REPLAYING } mode;
+    machine_handler *handler;
+    bool open;
+    bool halted; /* the recorded run has had its interrupt: nothing later can be interrupted instead */
+
+    struct {
+        uintptr_t ip;
+        bool irq_on;
+    } places[PLACES_MAX];
+    unsigned count;
+
+    unsigned place;
+    unsigned passes; /* to be let by before the right one */
+    bool armed;      /* the breakpoint is in the code */
+    bool stepping;   /* over the instruction under the breakpoint */
+    uint8_t covered; /* what the breakpoint replaces */
+} explorer;
+
 /* ---- interrupts -------------------------------------------------------------------------------------------------- */
 
 struct event {
@@ -235,29 +260,6 @@ void machine_run(uint64_t duration_ns)
     }
     support_clock_ns += duration_ns;
 }
-
-/*
- * The places are recorded by single steps. To interrupt one of them, its first byte becomes a breakpoint; a place that
- * is passed several times is stepped over until it is the right pass. So a run costs a few traps, not one a step.
- */
-static struct {
-    enum { NOT_EXPLORING, WARMING_UP, RECORDING, REPLAYING } mode;
-    machine_handler *handler;
-    bool open;
-    bool halted; /* the recorded run has had its interrupt: nothing later can be interrupted instead */
-
-    struct {
-        uintptr_t ip;
-        bool irq_on;
-    } places[PLACES_MAX];
-    unsigned count;
-
-    unsigned place;
-    unsigned passes; /* to be let by before the right one */
-    bool armed;      /* the breakpoint is in the code */
-    bool stepping;   /* over the instruction under the breakpoint */
-    uint8_t covered; /* what the breakpoint replaces */
-} explorer;
 
 /* ---- the rest of thread/arch.h ----------------------------------------------------------------------------------- */
 

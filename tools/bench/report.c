@@ -355,7 +355,7 @@ static void write_peers(const struct page *page)
         "* Medians. Kernels were measured on this same virtual machine, in the same unit, gcc 12.2 -O2: LK bd45103b, "
         "debug off (with SMP code / without, its best case); NuttX 4ebc8a72 (asserts on / off); Linux 6.1.192 as "
         "Debian ships it, user space as SCHED_FIFO, keys and mouse from a blocked read() (console's own keyboard "
-        "handler bypassed / as shipped). LK's key.thread ends with a raw byte in the consumer. Executors ran "
+        "handler bypassed / as shipped). LK's consumer gets the raw byte, undecoded: key.*_byte. Executors ran "
         "natively, counted by callgrind: embassy 0.10, blog_os post 12, tokio 1.24, C++20 coroutines, whose "
         "resumption no interrupt may ask for. docs/benchmark.md says more.");
 }
