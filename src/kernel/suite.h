@@ -12,9 +12,10 @@ struct suite_test {
     const char *panics; /* NULL, or what the panic says that the test ends in */
 };
 
-#define SUITE_REGISTER(id, title, panic_text)                                                                   \
-    static void id(void);                                                                                       \
-    __attribute__((section("suite"), used, aligned(8))) static const struct suite_test id##_test = {title, id, panic_text}; \
+#define SUITE_REGISTER(id, title, panic_text)                                                                    \
+    static void id(void);                                                                                        \
+    __attribute__((section("suite"), used, aligned(8))) static const struct suite_test id##_test = {title, id,   \
+                                                                                                    panic_text}; \
     static void id(void)
 
 /* TEST(id, "area.claim") { ... } */

@@ -1,0 +1,329 @@
+/* What boot promised: clock, controllers, memory, and the vectors nobody asked for. */
+#include "kernel/suites/registers.h"
+#include "kernel/suites/support.h"
+#include "kernel/x86_64/clock.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/mmu.h"
+#include "kernel/x86_64/pic.h"
+#include "lib/mem.h"
+#include "thread/arch.h"
+
+enum {
+    LINE_PIT = 0,
+    OCW3_READ_ISR = 0x0b,
+    APIC_ISR_TIMER = 0x100 + 0x10 * (APIC_TIMER_VECTOR / 32),
+    FRAMES_TRIED = 6000,
+    FRAMES_MAX = 1 << 20, /* 4 GiB */
+};
+
+extern char image_start[], image_end[];
+
+static uint8_t in_service(uint16_t pic)
+{
+    outb(pic, OCW3_READ_ISR);
+    return inb(pic);
+}
+
+static void ignore(unsigned vector)
+{
+    (void)vector;
+}
+
+static uint64_t pit_interrupts_in(uint64_t ns)
+{
+    uint64_t end;
+    uint64_t before = interrupt_count(PIC_VECTOR + LINE_PIT);
+
+    while (interrupt_count(PIC_VECTOR + LINE_PIT) == before) /* from one interrupt on */
+        ;
+    end = clock_now_ns() + ns;
+    before = interrupt_count(PIC_VECTOR + LINE_PIT);
+    while (clock_now_ns() < end)
+        ;
+    return interrupt_count(PIC_VECTOR + LINE_PIT) - before;
+}
+
+/* Two clocks of one machine, of which only the PIT's rate is known. A machine that shares its host's CPU loses ticks,
+ * so there the most of several runs counts, and only a gross error is one. */
+TEST(clock_agrees_with_pit, "boot.clock_agrees_with_pit")
+{
+    bool exact = clock_is_exact();
+    uint64_t most = 0;
+    uint64_t flags = irq_save();
+
+    interrupt_set(PIC_VECTOR + LINE_PIT, ignore);
+    pit_start(1000);
+    pic_unmask(LINE_PIT);
+    irq_restore(flags);
+    for (unsigned i = 0; i < (exact ? 1 : 5); i++) {
+        uint64_t ticks = pit_interrupts_in(100 * MS);
+
+        most = ticks > most ? ticks : most;
+    }
+    flags = irq_save();
+    pic_mask(LINE_PIT);
+    pit_start(0);
+    irq_restore(flags);
+    if (most < (exact ? 99 : 80) || most > (exact ? 101 : 130))
+        suite_fail(__FILE__, __LINE__, "%lu interrupts at 1000 Hz in 100 ms", (unsigned long)most);
+}
+
+TEST(clock_is_monotonic, "boot.clock_is_monotonic")
+{
+    uint64_t last = clock_now_ns();
+    unsigned backwards = 0;
+
+    for (unsigned i = 0; i < 100000; i++) {
+        uint64_t now = clock_now_ns();
+
+        backwards += now < last;
+        last = now;
+    }
+    CHECK_EQUAL(backwards, 0);
+}
+
+TEST(only_drivers_lines_are_open, "boot.only_drivers_lines_open")
+{
+    unsigned open = 1u << PIC_CASCADE;
+
+    if (input.info.keyboard)
+        open |= 1u << I8042_KEYBOARD_IRQ;
+    if (input.info.mouse)
+        open |= 1u << I8042_MOUSE_IRQ;
+    CHECK_EQUAL(pic_masked(), (uint16_t)~open);
+}
+
+TEST(breakpoint_keeps_registers, "boot.breakpoint_keeps_registers")
+{
+    struct registers registers;
+
+    registers_init(&registers, 1, FLAGS_ALL & ~FLAG_DIRECTION);
+    registers_across_breakpoint(&registers);
+    registers_check(&registers);
+    registers_init(&registers, 2, FLAG_DIRECTION);
+    registers_across_breakpoint(&registers);
+    registers_check(&registers);
+    CHECK_EQUAL(registers.rounds, 1);
+}
+
+/* Nothing in service: the controller never sent it, so ending it would end another's. */
+TEST(spurious_7, "boot.spurious_7")
+{
+    uint64_t spurious = interrupt_spurious();
+    uint64_t taken = interrupt_count(0x27);
+
+    raise_27();
+    CHECK_EQUAL(interrupt_spurious(), spurious + 1);
+    CHECK_EQUAL(interrupt_count(0x27), taken);
+}
+
+static struct {
+    void (*raise)(void);
+    uint8_t master_before, master_after, slave_before, slave_after;
+    unsigned calls;
+} nested;
+
+static void raise_in_service(unsigned vector)
+{
+    (void)vector;
+    if (nested.calls++)
+        return;
+    nested.master_before = in_service(PIC_MASTER);
+    nested.slave_before = in_service(PIC_SLAVE);
+    nested.raise();
+    nested.master_after = in_service(PIC_MASTER);
+    nested.slave_after = in_service(PIC_SLAVE);
+}
+
+static void raise_inside_pit(void (*raise)(void))
+{
+    uint64_t flags = irq_save();
+
+    nested.raise = raise;
+    nested.calls = 0;
+    interrupt_set(PIC_VECTOR + LINE_PIT, raise_in_service);
+    pit_start(1000);
+    pic_unmask(LINE_PIT);
+    irq_restore(flags);
+    sleep_for(20 * MS);
+    flags = irq_save();
+    pic_mask(LINE_PIT);
+    pit_start(0);
+    interrupt_set(PIC_VECTOR + LINE_PIT, ignore);
+    irq_restore(flags);
+    CHECK(nested.calls > 0);
+}
+
+TEST(spurious_7_nested, "boot.spurious_7_in_service")
+{
+    uint64_t spurious = interrupt_spurious();
+
+    raise_inside_pit(raise_27);
+    CHECK_EQUAL(nested.master_before, 1u << LINE_PIT);
+    CHECK_EQUAL(nested.master_after, 1u << LINE_PIT);
+    CHECK_EQUAL(interrupt_spurious(), spurious + 1);
+    CHECK_EQUAL(in_service(PIC_MASTER), 0);
+}
+
+/*
+ * A real one: the mouse's line rises, and is masked before the CPU asks what it was. The cascade stays requested, being
+ * edge triggered, and the slave has nothing to answer but its lowest line. The master's bit is real, and must be ended.
+ */
+TEST(spurious_15, "boot.spurious_15")
+{
+    uint64_t spurious = interrupt_spurious();
+    uint64_t mouse = interrupt_count(PIC_VECTOR + I8042_MOUSE_IRQ);
+    uint64_t flags;
+
+    input_forget();
+    flags = irq_save();
+    inject(DEVICE_MOUSE, 0);
+    pic_mask(I8042_MOUSE_IRQ);
+    irq_restore(flags);
+    spin_for(10 * US);
+    CHECK_EQUAL(interrupt_spurious(), spurious + 1);
+    CHECK_EQUAL(interrupt_count(PIC_VECTOR + I8042_MOUSE_IRQ), mouse);
+    CHECK_EQUAL(in_service(PIC_MASTER), 0);
+    flags = irq_save();
+    pic_unmask(I8042_MOUSE_IRQ);
+    irq_restore(flags);
+    spin_for(10 * US);
+    CHECK_EQUAL(interrupt_count(PIC_VECTOR + I8042_MOUSE_IRQ), mouse + 1);
+    CHECK_EQUAL(ring_count(&input.ports[DEVICE_MOUSE].ring), 1);
+    input_forget();
+}
+
+static void raise_in_mouse_interrupt(struct waker *waker)
+{
+    (void)waker;
+    raise_in_service(PIC_VECTOR + I8042_MOUSE_IRQ);
+}
+
+TEST(spurious_15_nested, "boot.spurious_15_in_service")
+{
+    static struct waker waker = {raise_in_mouse_interrupt};
+    uint64_t spurious = interrupt_spurious();
+
+    nested.raise = raise_2f;
+    nested.calls = 0;
+    waker_slot_register(&input.ports[DEVICE_MOUSE].reader, &waker);
+    inject(DEVICE_MOUSE, 0);
+    spin_for(10 * US);
+    CHECK_EQUAL(nested.calls, 1);
+    CHECK_EQUAL(nested.slave_before, 1u << (I8042_MOUSE_IRQ - 8));
+    CHECK_EQUAL(nested.slave_after, 1u << (I8042_MOUSE_IRQ - 8));
+    CHECK_EQUAL(interrupt_spurious(), spurious + 1);
+    CHECK_EQUAL(in_service(PIC_SLAVE), 0);
+    CHECK_EQUAL(in_service(PIC_MASTER), 0);
+    input_forget();
+}
+
+static struct {
+    struct waker waker;
+    atomic_bool done;
+    uint32_t before, after;
+} apic;
+
+static void raise_ff_in_timer(struct waker *waker)
+{
+    (void)waker;
+    apic.before = apic_register(APIC_ISR_TIMER);
+    raise_ff();
+    apic.after = apic_register(APIC_ISR_TIMER);
+    atomic_store(&apic.done, true);
+}
+
+TEST(spurious_apic, "boot.spurious_apic_in_service")
+{
+    struct timer timer = {0};
+    uint64_t spurious = interrupt_spurious();
+
+    (void)apic_register(APIC_ISR_TIMER); /* mapped here, not in the interrupt */
+    apic.waker.wake = raise_ff_in_timer;
+    atomic_store(&apic.done, false);
+    sched_timer_start(&timer, clock_now_ns() + MS, &apic.waker);
+    while (!atomic_load(&apic.done))
+        ;
+    CHECK_EQUAL(apic.before, 1u << APIC_TIMER_VECTOR % 32);
+    CHECK_EQUAL(apic.after, 1u << APIC_TIMER_VECTOR % 32);
+    CHECK_EQUAL(interrupt_spurious(), spurious + 1);
+    CHECK_EQUAL(apic_register(APIC_ISR_TIMER), 0);
+}
+
+TEST(unexpected_vector, "boot.unexpected_vectors_count")
+{
+    uint64_t unexpected = interrupt_unexpected();
+    uint64_t taken = interrupt_count(SUITE_VECTOR_UNUSED);
+
+    raise_41();
+    CHECK_EQUAL(interrupt_unexpected(), unexpected + 1);
+    CHECK_EQUAL(interrupt_count(SUITE_VECTOR_UNUSED), taken + 1);
+}
+
+static struct physical frames[FRAMES_TRIED];
+static uint64_t frame_seen[FRAMES_MAX / 64];
+
+static bool frame_is_new(uint64_t address)
+{
+    uint64_t number = address / PAGE_BYTES;
+    uint64_t bit = UINT64_C(1) << number % 64;
+
+    if (number >= FRAMES_MAX || (frame_seen[number / 64] & bit))
+        return false;
+    frame_seen[number / 64] |= bit;
+    return true;
+}
+
+static size_t take_frames(void)
+{
+    size_t count = 0;
+
+    while (count < FRAMES_TRIED && frame_alloc(&frames[count]) == STATUS_OK)
+        count++;
+    return count;
+}
+
+static void free_frames(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        frame_free(frames[i]);
+}
+
+TEST(frames_are_unique, "boot.frames_are_unique")
+{
+    size_t before = frames_free();
+    size_t count = take_frames();
+    unsigned wrong = 0;
+
+    memset(frame_seen, 0, sizeof(frame_seen));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = frames[i].address;
+
+        wrong += !frame_is_new(at);
+        wrong += at % PAGE_BYTES != 0 || at < 1 << 20;
+        wrong += at + PAGE_BYTES > (uint64_t)image_start && at < (uint64_t)image_end;
+        memset(mmu_direct(frames[i]), 0xa5, 64);
+    }
+    CHECK(count > 1000);
+    CHECK_EQUAL(wrong, 0);
+    CHECK_EQUAL(frames_free(), before - count);
+    free_frames(count);
+    CHECK_EQUAL(frames_free(), before);
+}
+
+TEST(frames_are_zeroed, "boot.frames_are_zeroed")
+{
+    size_t count = take_frames();
+    unsigned dirty = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t *words = mmu_direct(frames[i]);
+
+        for (size_t at = 0; at < PAGE_BYTES / 8; at += at < 8 ? 1 : 63)
+            dirty += words[at] != 0;
+    }
+    CHECK(count > 1000);
+    CHECK_EQUAL(dirty, 0);
+    free_frames(count);
+}

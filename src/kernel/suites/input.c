@@ -1,0 +1,291 @@
+/* Both ports under more bytes than anyone types: every byte is delivered or counted, in order, in either style. */
+#include "kernel/suites/support.h"
+#include "thread/arch.h"
+
+enum {
+    STORM_BYTES = 2000, /* for each device */
+    BURST_BYTES = 16,   /* what QEMU's device queues hold */
+    BURSTS = 20,
+    EXTRA = 50, /* bytes that find the ring full */
+    PERIOD_NS = 100 * US,
+    PERIOD_INEXACT_NS = 200 * US,
+};
+
+struct counts {
+    uint32_t received[DEVICE_ALL], dropped[DEVICE_ALL];
+    uint32_t published, events_dropped;
+};
+
+static struct counts counts_now(void)
+{
+    struct counts counts = {.published = input.events.published, .events_dropped = input.events.dropped};
+
+    for (enum device device = 0; device < DEVICE_ALL; device++) {
+        counts.received[device] = input.ports[device].received;
+        counts.dropped[device] = input.ports[device].dropped;
+    }
+    return counts;
+}
+
+static void storm(enum style style, unsigned priority)
+{
+    static const uint32_t first[DEVICE_ALL];
+    static struct injector injector;
+    uint32_t count[DEVICE_ALL];
+    struct counts before, after;
+
+    for (enum device device = 0; device < DEVICE_ALL; device++)
+        count[device] = stream_events(device, STORM_BYTES);
+    drivers_start(style, priority);
+    before = counts_now();
+    injector_start(&injector, clock_is_exact() ? PERIOD_NS : PERIOD_INEXACT_NS, STORM_BYTES, STORM_BYTES);
+    check_events(first, count, style);
+    injector_wait(&injector);
+    after = counts_now();
+    drivers_stop();
+    for (enum device device = 0; device < DEVICE_ALL; device++) {
+        CHECK_EQUAL(injector.sent[device], STORM_BYTES);
+        CHECK_EQUAL(after.received[device] - before.received[device], STORM_BYTES);
+        CHECK_EQUAL(after.dropped[device] - before.dropped[device], 0);
+        CHECK_EQUAL(ring_count(&input.ports[device].ring), 0);
+    }
+    CHECK_EQUAL(after.published - before.published, count[DEVICE_KEYBOARD] + count[DEVICE_MOUSE]);
+    CHECK_EQUAL(after.events_dropped - before.events_dropped, 0);
+}
+
+TEST(storm_high_thread, "input.storm_high_thread")
+{
+    storm(STYLE_THREAD, THREAD_PRIORITY_HIGH);
+}
+
+TEST(storm_high_task, "input.storm_high_task")
+{
+    storm(STYLE_ASYNC, THREAD_PRIORITY_HIGH);
+}
+
+TEST(storm_equal_thread, "input.storm_equal_thread")
+{
+    storm(STYLE_THREAD, THREAD_PRIORITY_NORMAL);
+}
+
+TEST(storm_equal_task, "input.storm_equal_task")
+{
+    storm(STYLE_ASYNC, THREAD_PRIORITY_NORMAL);
+}
+
+/* Some emulated controllers put the byte of 0xd2 and 0xd3 in the device's queue, others in one place of their own. */
+static bool controller_queues(void)
+{
+    uint32_t before = input.ports[DEVICE_KEYBOARD].received;
+    uint64_t flags = irq_save();
+
+    inject(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 0));
+    inject(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 1));
+    irq_restore(flags);
+    spin_for(200 * US);
+    return input.ports[DEVICE_KEYBOARD].received - before == 2;
+}
+
+/* Fills both queues with interrupts off; where there are none, one byte at a time. */
+static void burst_send(uint32_t at, uint32_t bytes)
+{
+    uint64_t flags;
+
+    if (bytes == 1) {
+        for (enum device device = 0; device < DEVICE_ALL; device++)
+            CHECK(inject_and_wait(device, stream_byte(device, at)));
+        return;
+    }
+    flags = irq_save();
+    for (uint32_t i = at; i < at + bytes; i++)
+        for (enum device device = 0; device < DEVICE_ALL; device++)
+            inject(device, stream_byte(device, i));
+    irq_restore(flags);
+}
+
+/* Both devices have all their bytes ready at once: one output buffer, two lines, and nobody's byte may get lost. */
+static void bursts(enum style style)
+{
+    uint32_t bytes = controller_queues() ? BURST_BYTES : 1;
+    struct counts before, after;
+
+    drivers_start(style, THREAD_PRIORITY_HIGH);
+    before = counts_now();
+    for (uint32_t at = 0; at < BURSTS * bytes; at += bytes) {
+        uint32_t first[DEVICE_ALL], count[DEVICE_ALL];
+
+        for (enum device device = 0; device < DEVICE_ALL; device++) {
+            first[device] = stream_events(device, at);
+            count[device] = stream_events(device, at + bytes) - first[device];
+        }
+        burst_send(at, bytes);
+        check_events(first, count, style);
+    }
+    after = counts_now();
+    for (enum device device = 0; device < DEVICE_ALL; device++) {
+        CHECK_EQUAL(after.received[device] - before.received[device], BURSTS * bytes);
+        CHECK_EQUAL(after.dropped[device] - before.dropped[device], 0);
+    }
+    drivers_stop();
+}
+
+TEST(bursts_thread, "input.bursts_thread")
+{
+    bursts(STYLE_THREAD);
+}
+
+TEST(bursts_task, "input.bursts_task")
+{
+    bursts(STYLE_ASYNC);
+}
+
+/* Bytes of the mouse's stream while its driver cannot run, whichever style it is. */
+static void send_to_stalled_mouse(uint32_t bytes)
+{
+    preempt_disable();
+    for (uint32_t i = 0; i < bytes; i++)
+        CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, i)));
+    CHECK_EQUAL(ring_count(&input.ports[DEVICE_MOUSE].ring), PS2_RING_BYTES);
+    preempt_enable();
+}
+
+/* The stream goes on in the middle of a packet: what is left of it cannot begin one, and the next is right. */
+static void mouse_overflow(enum style style)
+{
+    uint32_t size = input.mouse.decoder.size;
+    uint32_t sent = PS2_RING_BYTES + EXTRA;
+    uint32_t rest = (size - sent % size) % size;
+    struct counts before, after;
+
+    CHECK_EQUAL(PS2_RING_BYTES % size, 0);
+    CHECK(rest > 0);
+    drivers_start(style, THREAD_PRIORITY_HIGH);
+    before = counts_now();
+    send_to_stalled_mouse(sent);
+    after = counts_now();
+    CHECK_EQUAL(after.received[DEVICE_MOUSE] - before.received[DEVICE_MOUSE], sent);
+    CHECK_EQUAL(after.dropped[DEVICE_MOUSE] - before.dropped[DEVICE_MOUSE], EXTRA);
+    check_events((uint32_t[DEVICE_ALL]){0}, (uint32_t[DEVICE_ALL]){[DEVICE_MOUSE] = PS2_RING_BYTES / size}, style);
+    for (uint32_t i = 0; i < rest + 10 * size; i++)
+        CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, sent + i)));
+    check_events((uint32_t[DEVICE_ALL]){[DEVICE_MOUSE] = (sent + rest) / size},
+                 (uint32_t[DEVICE_ALL]){[DEVICE_MOUSE] = 10}, style);
+    CHECK_EQUAL(input.mouse.decoder.discarded, rest);
+    drivers_stop();
+}
+
+TEST(mouse_overflow_thread, "input.overflow_mouse_thread")
+{
+    mouse_overflow(STYLE_THREAD);
+}
+
+TEST(mouse_overflow_task, "input.overflow_mouse_task")
+{
+    mouse_overflow(STYLE_ASYNC);
+}
+
+/* A key, then arrows of two bytes each, so that the ring is full after the first byte of one. */
+static uint8_t arrows_byte(uint32_t n)
+{
+    static const uint8_t left[] = {0xe0, 0x4b, 0xe0, 0xcb};
+
+    return n == 0 ? KEY_A : left[(n - 1) % sizeof(left)];
+}
+
+static void check_next_key(uint16_t code, int value)
+{
+    struct input_event event = {0};
+
+    CHECK(event_try_read(&input.events, &event));
+    CHECK_EQUAL(event.type, INPUT_KEY);
+    CHECK_EQUAL(event.code, code);
+    CHECK_EQUAL((unsigned)event.value, (unsigned)value);
+}
+
+/* The one byte after the lone prefix is lost to it: 0xe0 0x27 is nobody's. The next ones are right. */
+static void keyboard_overflow(enum style style)
+{
+    static const uint8_t after_gap[] = {KEY_SEMICOLON, KEY_A | 0x80, KEY_F, KEY_F | 0x80};
+    struct counts before, after;
+
+    drivers_start(style, THREAD_PRIORITY_HIGH);
+    before = counts_now();
+    preempt_disable();
+    for (uint32_t i = 0; i < PS2_RING_BYTES + EXTRA; i++)
+        CHECK(inject_and_wait(DEVICE_KEYBOARD, arrows_byte(i)));
+    preempt_enable();
+    after = counts_now();
+    CHECK_EQUAL(after.received[DEVICE_KEYBOARD] - before.received[DEVICE_KEYBOARD], PS2_RING_BYTES + EXTRA);
+    CHECK_EQUAL(after.dropped[DEVICE_KEYBOARD] - before.dropped[DEVICE_KEYBOARD], EXTRA);
+    check_next_key(KEY_A, 1);
+    for (unsigned i = 0; i < (PS2_RING_BYTES - 2) / 2; i++)
+        check_next_key(KEY_LEFT, i % 2 == 0);
+    for (unsigned i = 0; i < sizeof(after_gap); i++)
+        CHECK(inject_and_wait(DEVICE_KEYBOARD, after_gap[i]));
+    check_next_key(KEY_A, 0);
+    check_next_key(KEY_F, 1);
+    check_next_key(KEY_F, 0);
+    CHECK_EQUAL(ring_count(&input.events.ring), 0);
+    drivers_stop();
+}
+
+TEST(keyboard_overflow_thread, "input.overflow_keyboard_thread")
+{
+    keyboard_overflow(STYLE_THREAD);
+}
+
+TEST(keyboard_overflow_task, "input.overflow_keyboard_task")
+{
+    keyboard_overflow(STYLE_ASYNC);
+}
+
+TEST(event_overflow, "input.overflow_of_events")
+{
+    static const uint32_t first[DEVICE_ALL];
+    static const uint32_t count[DEVICE_ALL] = {[DEVICE_KEYBOARD] = EVENT_QUEUE_EVENTS};
+    struct counts before, after;
+
+    drivers_start(STYLE_THREAD, THREAD_PRIORITY_HIGH);
+    before = counts_now();
+    for (uint32_t i = 0; i < EVENT_QUEUE_EVENTS + EXTRA; i++)
+        CHECK(inject_and_wait(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, i)));
+    after = counts_now();
+    CHECK_EQUAL(after.published - before.published, EVENT_QUEUE_EVENTS);
+    CHECK_EQUAL(after.events_dropped - before.events_dropped, EXTRA);
+    check_events(first, count, STYLE_THREAD);
+    drivers_stop();
+}
+
+/* Half a packet and half a key's life under each: the next driver goes on where the last one was stopped. */
+static void hand_over(enum style from, enum style to)
+{
+    uint32_t half = input.mouse.decoder.size / 2;
+    struct counts before;
+
+    drivers_start(from, THREAD_PRIORITY_HIGH);
+    before = counts_now();
+    CHECK(inject_and_wait(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 0)));
+    for (uint32_t i = 0; i < half; i++)
+        CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, i)));
+    check_events((uint32_t[DEVICE_ALL]){0}, (uint32_t[DEVICE_ALL]){[DEVICE_KEYBOARD] = 1}, from);
+    drivers_stop();
+    CHECK(inject_and_wait(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 1)));
+    for (uint32_t i = half; i < input.mouse.decoder.size; i++)
+        CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, i)));
+    CHECK_EQUAL(input.events.published - before.published, 1);
+    for (enum device device = 0; device < DEVICE_ALL; device++)
+        input_driver_start(device, to, THREAD_PRIORITY_HIGH, executor_at(THREAD_PRIORITY_HIGH));
+    check_events((uint32_t[DEVICE_ALL]){[DEVICE_KEYBOARD] = 1},
+                 (uint32_t[DEVICE_ALL]){[DEVICE_KEYBOARD] = 1, [DEVICE_MOUSE] = 1}, to);
+    drivers_stop();
+}
+
+TEST(hand_over_to_task, "input.thread_hands_over_to_task")
+{
+    hand_over(STYLE_THREAD, STYLE_ASYNC);
+}
+
+TEST(hand_over_to_thread, "input.task_hands_over_to_thread")
+{
+    hand_over(STYLE_ASYNC, STYLE_THREAD);
+}

@@ -1,0 +1,293 @@
+/*
+ * Broken invariants and faults end the machine with the right words. Each test is run alone, as nothing runs after it.
+ */
+#include "executor/async.h"
+#include "kernel/suites/registers.h"
+#include "kernel/suites/support.h"
+#include "thread/arch.h"
+
+/* Waits for a panic that another flow is to bring about. */
+static void wait_for_it(void)
+{
+    sleep_for(50 * MS);
+}
+
+static volatile unsigned depth_wanted = 1000000;
+
+/* Uses up any stack: a call of itself that no compiler can see the end of. */
+static unsigned deepen(unsigned depth)
+{
+    volatile unsigned char frame[200];
+
+    frame[depth % sizeof(frame)] = (unsigned char)depth;
+    if (depth == depth_wanted)
+        return frame[0];
+    return deepen(depth + 1) + frame[depth % sizeof(frame)];
+}
+
+static void *deep_thread(void *unused)
+{
+    (void)unused;
+    return (void *)(uintptr_t)deepen(0);
+}
+
+TEST_PANICS(overflow_thread, "panic.overflow_in_thread", "stack overflow in thread deep")
+{
+    struct thread thread;
+
+    start(&thread, "deep", THREAD_PRIORITY_HIGH, deep_thread, NULL);
+    wait_for_it();
+}
+
+TEST_PANICS(overflow_boot, "panic.overflow_in_boot_thread", "stack overflow in thread boot")
+{
+    (void)deepen(0);
+}
+
+static enum poll deep_poll(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    return deepen(0) ? POLL_READY : POLL_PENDING;
+}
+
+static void poll_on_executor(enum poll (*poll)(struct future *, struct waker *))
+{
+    static struct future future;
+    static struct task task;
+
+    future.poll = poll;
+    executor_spawn(&executor_at(THREAD_PRIORITY_HIGH)->executor, &task, "breaking", &future);
+    wait_for_it();
+}
+
+TEST_PANICS(overflow_poll, "panic.overflow_in_poll", "stack overflow in thread suite-high")
+{
+    poll_on_executor(deep_poll);
+}
+
+static void deep_wake(struct waker *waker)
+{
+    (void)waker;
+    (void)deepen(0);
+}
+
+static void in_timer_interrupt(void (*wake)(struct waker *))
+{
+    static struct waker waker;
+    static struct timer timer;
+
+    waker.wake = wake;
+    sched_timer_start(&timer, clock_now_ns() + MS, &waker);
+    wait_for_it();
+}
+
+/* An interrupt runs on the stack of whom it interrupts: here the idle thread. */
+TEST_PANICS(overflow_idle, "panic.overflow_in_idle_thread", "stack overflow in thread idle")
+{
+    in_timer_interrupt(deep_wake);
+}
+
+TEST_PANICS(double_fault, "panic.double_fault", "double fault")
+{
+    stack_nowhere();
+}
+
+static volatile uintptr_t null_ish = 16;
+
+TEST_PANICS(null_write, "panic.null_write", "page fault: write to 0x10, which is not mapped")
+{
+    *(volatile uint32_t *)null_ish = 1;
+}
+
+TEST_PANICS(null_read, "panic.null_read", "page fault: read of 0x10, which is not mapped")
+{
+    (void)*(volatile uint32_t *)null_ish;
+}
+
+TEST_PANICS(null_call, "panic.null_call", "page fault: execute 0x10, which is not mapped")
+{
+    ((void (*)(void))null_ish)();
+}
+
+TEST_PANICS(write_text, "panic.code_written", "which its page forbids")
+{
+    *(volatile uint8_t *)(uintptr_t)stack_nowhere = 0x90;
+}
+
+static const uint32_t constant = 1;
+
+TEST_PANICS(write_rodata, "panic.constant_written", "which its page forbids")
+{
+    *(volatile uint32_t *)(uintptr_t)&constant = 2;
+}
+
+static uint8_t code_in_data[] = {0xc3}; /* ret */
+
+TEST_PANICS(execute_data, "panic.data_executed", "which its page forbids")
+{
+    ((void (*)(void))(uintptr_t)code_in_data)();
+}
+
+TEST_PANICS(execute_stack, "panic.stack_executed", "page fault: execute")
+{
+    volatile uint8_t code[] = {0xc3};
+
+    ((void (*)(void))(uintptr_t)code)();
+}
+
+TEST_PANICS(bad_opcode, "panic.invalid_opcode", "invalid opcode")
+{
+    invalid_opcode();
+}
+
+static volatile unsigned zero;
+
+TEST_PANICS(divide, "panic.divide_by_zero", "divide error")
+{
+    zero = depth_wanted / zero;
+}
+
+TEST_PANICS(general_protection, "panic.non_canonical_address", "general protection")
+{
+    *(volatile uint32_t *)(null_ish << 50) = 1;
+}
+
+static enum poll parking_poll(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    thread_park();
+    return POLL_READY;
+}
+
+TEST_PANICS(park_in_poll, "panic.park_in_poll", "assertion failed: !current->may_not_park")
+{
+    poll_on_executor(parking_poll);
+}
+
+static enum poll sleeping_poll(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    sleep_for(MS);
+    return POLL_READY;
+}
+
+TEST_PANICS(sleep_in_poll, "panic.sleep_in_poll", "assertion failed: !current->may_not_park")
+{
+    poll_on_executor(sleeping_poll);
+}
+
+static enum poll exiting_poll(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    thread_exit(NULL);
+}
+
+TEST_PANICS(exit_in_poll, "panic.exit_in_poll", "assertion failed: !current->may_not_park")
+{
+    poll_on_executor(exiting_poll);
+}
+
+static void parking_wake(struct waker *waker)
+{
+    (void)waker;
+    thread_park();
+}
+
+TEST_PANICS(park_in_irq, "panic.park_in_interrupt", "assertion failed: cpu->irq_depth == 0")
+{
+    in_timer_interrupt(parking_wake);
+}
+
+static void yielding_wake(struct waker *waker)
+{
+    (void)waker;
+    thread_yield();
+}
+
+TEST_PANICS(yield_in_irq, "panic.yield_in_interrupt", "assertion failed: cpu->irq_depth == 0")
+{
+    in_timer_interrupt(yielding_wake);
+}
+
+static void null_writing_wake(struct waker *waker)
+{
+    (void)waker;
+    *(volatile uint32_t *)null_ish = 1;
+}
+
+TEST_PANICS(fault_in_irq, "panic.fault_in_interrupt", "page fault: write to 0x10")
+{
+    in_timer_interrupt(null_writing_wake);
+}
+
+TEST_PANICS(park_not_preemptible, "panic.park_not_preemptible", "cpu->preempt_count == 0")
+{
+    preempt_disable();
+    thread_park();
+}
+
+TEST_PANICS(preempt_enable_unpaired, "panic.preempt_enable_unpaired", "cpu->preempt_count > 0")
+{
+    preempt_enable();
+}
+
+static struct ready {
+    struct async async;
+} ready;
+
+static enum poll ready_poll(struct future *future, struct waker *waker)
+{
+    struct ready *self = container_of(future, struct ready, async.future);
+
+    (void)waker;
+    ASYNC (&self->async) {
+        ASYNC_RETURN;
+    }
+}
+
+TEST_PANICS(poll_after_ready, "panic.poll_after_ready", "polled after ready")
+{
+    ready.async.future.poll = ready_poll;
+    CHECK(future_poll(&ready.async.future, NULL) == POLL_READY);
+    (void)future_poll(&ready.async.future, NULL);
+}
+
+TEST_PANICS(join_self, "panic.join_of_itself", "assertion failed: thread != current")
+{
+    (void)thread_join(thread_current());
+}
+
+TEST_PANICS(timer_twice, "panic.timer_queued_twice", "assertion failed: !timer_queued(timer)")
+{
+    static struct timer timer;
+
+    sched_timer_start(&timer, UINT64_MAX / 2, &thread_current()->waker);
+    sched_timer_start(&timer, UINT64_MAX / 2, &thread_current()->waker);
+}
+
+TEST_PANICS(priority_of_idle, "panic.thread_of_idle_priority", "assertion failed: priority > THREAD_PRIORITY_IDLE")
+{
+    static struct thread thread;
+
+    start(&thread, "low", THREAD_PRIORITY_IDLE, deep_thread, NULL);
+}
+
+static volatile size_t smash_bytes = 64;
+
+static void smash(void)
+{
+    volatile char buffer[16];
+    volatile char *at = buffer;
+
+    for (size_t i = 0; i < smash_bytes; i++)
+        at[i] = 'x';
+}
+
+TEST_PANICS(smashed, "panic.stack_smashed", "stack smashed")
+{
+    smash();
+}

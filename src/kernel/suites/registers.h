@@ -1,0 +1,70 @@
+/*
+ * Flows that know what every register holds, in registers.S: whoever interrupts them must leave all as it was.
+ */
+#ifndef DUET_KERNEL_SUITES_REGISTERS_H
+#define DUET_KERNEL_SUITES_REGISTERS_H
+
+#include <stdatomic.h>
+
+#include "lib/base.h"
+
+/* The arithmetic flags and DF: all that a thread may own (Intel SDM vol. 1, 3.4.3). */
+enum {
+    FLAG_CARRY = 0x001,
+    FLAG_PARITY = 0x004,
+    FLAG_ADJUST = 0x010,
+    FLAG_ZERO = 0x040,
+    FLAG_SIGN = 0x080,
+    FLAG_DIRECTION = 0x400,
+    FLAG_OVERFLOW = 0x800,
+    FLAGS_ALL = 0xcd5,
+};
+
+struct registers {
+    uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t rflags;
+    uint64_t wrong; /* the order above, a bit each: what did not keep its value */
+    uint64_t mismatches;
+    uint64_t rounds;
+    atomic_bool stop;
+};
+_Static_assert(offsetof(struct registers, rflags) == 120 && offsetof(struct registers, wrong) == 128 &&
+                   offsetof(struct registers, mismatches) == 136 && offsetof(struct registers, rounds) == 144 &&
+                   offsetof(struct registers, stop) == 152,
+               "registers.S knows these offsets");
+
+/* Different values in every register and for every `seed`; the flags given, interrupts on. */
+void registers_init(struct registers *registers, uint64_t seed, uint64_t flags);
+
+/* Says what did not keep its value. Context: thread. */
+void registers_check(const struct registers *registers);
+
+/* Fills every register and the flags, does nothing for a while, and compares, until `stop`. Context: interrupts on. */
+void registers_spin(struct registers *registers);
+
+/* The same, once, and what it does is an exception or an interrupt. */
+void registers_across_breakpoint(struct registers *registers);
+void registers_across_interrupt(struct registers *registers); /* SUITE_VECTOR */
+
+/* Fills the registers that a function must preserve, calls it, and compares. */
+void registers_across_call(struct registers *registers, void (*function)(void));
+
+/* Software interrupts. Vectors from 0x40 on have no hardware. */
+enum {
+    SUITE_VECTOR = 0x40,
+    SUITE_VECTOR_UNUSED = 0x41,
+};
+void raise_27(void);
+void raise_2f(void);
+void raise_40(void);
+void raise_41(void);
+void raise_ff(void);
+
+/* The same with the direction flag set, which a C function may not find. */
+void raise_40_downwards(void);
+
+/* What ends a machine. */
+void invalid_opcode(void);
+void stack_nowhere(void);
+
+#endif
