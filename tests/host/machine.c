@@ -26,7 +26,8 @@ enum {
     INT3 = 0xcc,
 };
 
-/* What machine_explore() does not interrupt: functions of the machine's own. */
+/* What machine_explore() does not interrupt: functions of the machine's own. An interrupt in one of them comes before
+ * or after it, which is explored anyway. */
 #define NO_PLACES __attribute__((section("machine_no_places"), noinline))
 extern const char __start_machine_no_places[], __stop_machine_no_places[];
 extern const char __executable_start[], etext[];
@@ -39,10 +40,11 @@ static struct stack {
     char *bottom; /* of what was mapped, the guard page; NULL: none */
     size_t mapped_bytes;
 } stacks[STACKS_MAX];
+static size_t stacks_end; /* beyond the last one ever used */
 
 NO_PLACES static struct stack *stack_around(const void *address)
 {
-    for (size_t i = 0; i < STACKS_MAX; i++)
+    for (size_t i = 0; i < stacks_end; i++)
         if (stacks[i].bottom && (const char *)address >= stacks[i].bottom &&
             (const char *)address < stacks[i].bottom + stacks[i].mapped_bytes)
             return &stacks[i];
@@ -72,6 +74,8 @@ NO_PLACES void *stack_alloc(size_t size_bytes)
     __asan_unpoison_memory_region(bottom, mapped_bytes); /* what was at this address may have ended anywhere */
 #endif
     *stack = (struct stack){bottom, mapped_bytes};
+    if (stacks_end <= (size_t)(stack - stacks))
+        stacks_end = (size_t)(stack - stacks) + 1;
     machine.stacks++;
     return bottom + mapped_bytes - size_bytes;
 }
@@ -128,8 +132,9 @@ NO_PLACES static void stack_announce(void)
 /* ---- exploring: its state ---------------------------------------------------------------------------------------- */
 
 /*
- * The places are recorded by single steps. To interrupt one of them, its first byte becomes a breakpoint; a place that
- * is passed several times is stepped over until it is the right pass. So a run costs a few traps, not one a step.
+ * The places are recorded by single steps, but for libraries, which run to their return. To interrupt one of the
+ * places, its first byte becomes a breakpoint; a place that is passed several times is stepped over until it is the
+ * right pass. So a run costs a few traps, not one a step.
  */
 static struct {
     enum { NOT_EXPLORING, WARMING_UP, RECORDING, REPLAYING } mode;
@@ -145,9 +150,10 @@ static struct {
 
     unsigned place;
     unsigned passes; /* to be let by before the right one */
-    bool armed;      /* the breakpoint is in the code */
     bool stepping;   /* over the instruction under the breakpoint */
-    uint8_t covered; /* what the breakpoint replaces */
+
+    uint8_t *breakpoint; /* NULL: none */
+    uint8_t covered;     /* what it replaces */
 } explorer;
 
 /* ---- interrupts -------------------------------------------------------------------------------------------------- */
@@ -180,7 +186,7 @@ static machine_handler *event_take(struct event_list *list, unsigned i)
     return handler;
 }
 
-static unsigned earliest_event(void)
+NO_PLACES static unsigned earliest_event(void)
 {
     unsigned earliest = 0;
 
@@ -190,7 +196,7 @@ static unsigned earliest_event(void)
     return earliest;
 }
 
-static uint64_t next_interrupt_ns(void)
+NO_PLACES static uint64_t next_interrupt_ns(void)
 {
     uint64_t event_ns = timed.count ? timed.events[earliest_event()].at_ns : TIMER_NEVER;
 
@@ -198,7 +204,7 @@ static uint64_t next_interrupt_ns(void)
 }
 
 /* The timer asks once. */
-static machine_handler *take_next_interrupt(void)
+NO_PLACES static machine_handler *take_next_interrupt(void)
 {
     if (machine.timer_ns == next_interrupt_ns()) {
         machine.timer_ns = TIMER_NEVER;
@@ -208,7 +214,7 @@ static machine_handler *take_next_interrupt(void)
 }
 
 /* From the gate to iretq, as interrupt() in the kernel. */
-static void deliver(machine_handler *handler)
+NO_PLACES static void deliver(machine_handler *handler)
 {
     struct cpu *cpu = cpu_this();
 
@@ -223,7 +229,7 @@ static void deliver(machine_handler *handler)
     machine.irq_on = true;
 }
 
-static void deliver_due(void)
+NO_PLACES static void deliver_due(void)
 {
     while (machine.irq_on && next_interrupt_ns() <= support_clock_ns)
         deliver(take_next_interrupt());
@@ -263,7 +269,7 @@ void machine_run(uint64_t duration_ns)
 
 /* ---- the rest of thread/arch.h ----------------------------------------------------------------------------------- */
 
-uint64_t irq_save(void)
+NO_PLACES uint64_t irq_save(void)
 {
     uint64_t flags = machine.irq_on ? IRQ_ENABLED : 0;
 
@@ -271,26 +277,26 @@ uint64_t irq_save(void)
     return flags;
 }
 
-void irq_restore(uint64_t flags)
+NO_PLACES void irq_restore(uint64_t flags)
 {
     stack_announce();
     machine.irq_on = flags & IRQ_ENABLED;
     deliver_due();
 }
 
-bool irq_enabled(void)
+NO_PLACES bool irq_enabled(void)
 {
     return machine.irq_on;
 }
 
-void timer_arm(uint64_t deadline_ns)
+NO_PLACES void timer_arm(uint64_t deadline_ns)
 {
     cr_assert_not(machine.irq_on);
     machine.timer_ns = deadline_ns;
     machine.timer_arms++;
 }
 
-void cpu_wait(void)
+NO_PLACES void cpu_wait(void)
 {
     stack_announce();
     cr_assert_not(machine.irq_on);
@@ -310,7 +316,7 @@ void cpu_wait(void)
 void machine_start(uint64_t quantum_ns)
 {
     timed.count = when_idle.count = 0;
-    for (size_t i = 0; i < STACKS_MAX; i++)
+    for (size_t i = 0; i < stacks_end; i++)
         if (stacks[i].bottom)
             stack_unmap(&stacks[i]);
     machine = (struct machine){.timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
@@ -321,33 +327,69 @@ void machine_start(uint64_t quantum_ns)
 
 /* ---- an interrupt at every instruction --------------------------------------------------------------------------- */
 
-static void breakpoint_arm(bool armed)
+static void breakpoint_set(uintptr_t ip)
 {
-    uint8_t *byte = (uint8_t *)explorer.places[explorer.place].ip;
+    uintptr_t page = ip & ~(uintptr_t)(PAGE_BYTES - 1);
 
-    if (armed) {
-        explorer.covered = *byte;
-        *(volatile uint8_t *)byte = INT3;
-    } else {
-        *(volatile uint8_t *)byte = explorer.covered;
-    }
-    explorer.armed = armed;
+    cr_assert_eq(mprotect((void *)page, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+    explorer.breakpoint = (uint8_t *)ip;
+    explorer.covered = *explorer.breakpoint;
+    *(volatile uint8_t *)explorer.breakpoint = INT3;
 }
 
-/* Code of the program itself, not of a library. */
+/* Calls nothing: the breakpoint may be anywhere. */
+static void breakpoint_clear(greg_t *registers)
+{
+    *(volatile uint8_t *)explorer.breakpoint = explorer.covered;
+    explorer.breakpoint = NULL;
+    registers[REG_RIP]--;
+}
+
+static bool is_program(uintptr_t ip)
+{
+    return ip >= (uintptr_t)__executable_start && ip < (uintptr_t)etext;
+}
+
 static bool is_place(uintptr_t ip)
 {
-    return ip >= (uintptr_t)__executable_start && ip < (uintptr_t)etext &&
-           !(ip >= (uintptr_t)__start_machine_no_places && ip < (uintptr_t)__stop_machine_no_places);
+    return is_program(ip) && !(ip >= (uintptr_t)__start_machine_no_places && ip < (uintptr_t)__stop_machine_no_places);
 }
 
-static void record(uintptr_t ip)
+/* At a function's first instruction, its return address. The stack is not ours to read as the sanitizer sees it. */
+__attribute__((no_sanitize_address)) static uintptr_t top_of_stack(const greg_t *registers)
 {
-    if (!is_place(ip))
-        return;
-    cr_assert_lt(explorer.count, PLACES_MAX, "the window is too long");
-    explorer.places[explorer.count].ip = ip;
-    explorer.places[explorer.count++].irq_on = machine.irq_on;
+    return *(const uintptr_t *)registers[REG_RSP];
+}
+
+static void record(greg_t *registers)
+{
+    uintptr_t ip = (uintptr_t)registers[REG_RIP];
+
+    if (explorer.halted) {
+        registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+    } else if (!is_program(ip) && is_program(top_of_stack(registers))) {
+        registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+        breakpoint_set(top_of_stack(registers));
+    } else if (is_place(ip)) {
+        cr_assert_lt(explorer.count, PLACES_MAX, "the window is too long");
+        explorer.places[explorer.count].ip = ip;
+        explorer.places[explorer.count++].irq_on = machine.irq_on;
+    }
+}
+
+static void replay(greg_t *registers)
+{
+    if (explorer.stepping) {
+        explorer.stepping = false;
+        registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+        breakpoint_set(explorer.places[explorer.place].ip);
+    } else if (explorer.passes) {
+        explorer.passes--;
+        explorer.stepping = true;
+        registers[REG_EFL] |= TRAP_FLAG;
+    } else {
+        deliver(explorer.handler);
+    }
 }
 
 static void trapped(int signal, siginfo_t *information, void *context)
@@ -356,28 +398,15 @@ static void trapped(int signal, siginfo_t *information, void *context)
 
     (void)signal;
     (void)information;
-    if (explorer.mode == RECORDING) {
-        if (explorer.halted)
-            registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
-        else
-            record((uintptr_t)registers[REG_RIP]);
-        return;
+    if (explorer.breakpoint) {
+        breakpoint_clear(registers);
+        if (explorer.mode == RECORDING)
+            registers[REG_EFL] |= TRAP_FLAG; /* back from the library */
     }
-    if (explorer.stepping) {
-        explorer.stepping = false;
-        registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
-        breakpoint_arm(true);
-        return;
-    }
-    breakpoint_arm(false); /* before anything is called that it may be in */
-    registers[REG_RIP]--;
-    if (explorer.passes) {
-        explorer.passes--;
-        explorer.stepping = true;
-        registers[REG_EFL] |= TRAP_FLAG;
-        return;
-    }
-    deliver(explorer.handler);
+    if (explorer.mode == RECORDING)
+        record(registers);
+    else
+        replay(registers);
 }
 
 NO_PLACES void machine_window_open(void)
@@ -386,7 +415,7 @@ NO_PLACES void machine_window_open(void)
         machine_when_idle(explorer.handler);
     explorer.open = true;
     if (explorer.mode == REPLAYING)
-        breakpoint_arm(true);
+        breakpoint_set(explorer.places[explorer.place].ip);
     /* Beyond the red zone of the code around. */
     if (explorer.mode == RECORDING)
         __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq %0, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
@@ -403,7 +432,7 @@ NO_PLACES void machine_window_close(void)
                          : "i"(~TRAP_FLAG)
                          : "cc", "memory");
     explorer.open = false;
-    cr_assert(!explorer.armed && !explorer.stepping, "the scenario took another way; %s", machine_place());
+    cr_assert(!explorer.breakpoint && !explorer.stepping, "the scenario took another way; %s", machine_place());
 }
 
 static void run_scenario(void (*scenario)(void))
@@ -421,18 +450,6 @@ static unsigned passes_before(unsigned place)
     return passes;
 }
 
-/* Makes the pages of the recorded instructions writable. */
-static void open_code(void)
-{
-    for (unsigned i = 0; i < explorer.count; i++) {
-        uintptr_t page = explorer.places[i].ip & ~(uintptr_t)(PAGE_BYTES - 1);
-
-        if (i && page == (explorer.places[i - 1].ip & ~(uintptr_t)(PAGE_BYTES - 1)))
-            continue;
-        cr_assert_eq(mprotect((void *)page, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
-    }
-}
-
 unsigned machine_explore(void (*scenario)(void), machine_handler *handler)
 {
     struct sigaction action = {.sa_sigaction = trapped, .sa_flags = SA_SIGINFO | SA_NODEFER};
@@ -444,7 +461,6 @@ unsigned machine_explore(void (*scenario)(void), machine_handler *handler)
     explorer.halted = false;
     for (explorer.mode = WARMING_UP; explorer.mode <= RECORDING; explorer.mode++)
         run_scenario(scenario);
-    open_code();
     explorer.mode = REPLAYING;
     for (unsigned i = 0; i < explorer.count; i++) {
         if (!explorer.places[i].irq_on)
@@ -465,7 +481,7 @@ const char *machine_place(void)
     if (explorer.mode != REPLAYING)
         return "no interrupt before the halt";
     snprintf(text, sizeof(text), "%s at step %u of %u, address %#lx",
-             explorer.armed || explorer.stepping ? "to be interrupted" : "interrupted", explorer.place, explorer.count,
-             (unsigned long)explorer.places[explorer.place].ip);
+             explorer.breakpoint || explorer.stepping ? "to be interrupted" : "interrupted", explorer.place,
+             explorer.count, (unsigned long)explorer.places[explorer.place].ip);
     return text;
 }

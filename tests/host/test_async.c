@@ -36,8 +36,7 @@ static enum poll body_poll(struct future *future, struct waker *waker)
 {
     struct body *self = container_of(future, struct body, async.future);
 
-    ASYNC(&self->async)
-    {
+    ASYNC (&self->async) {
         support_trace("begin");
         for (self->round = 0; self->round < self->rounds; self->round++) {
             self->first_line = __LINE__ + 1;
@@ -154,8 +153,7 @@ static enum poll parent_poll(struct future *future, struct waker *waker)
 {
     struct parent *self = container_of(future, struct parent, async.future);
 
-    ASYNC(&self->async)
-    {
+    ASYNC (&self->async) {
         AWAIT(&self->child.async.future);
         support_trace("parent");
         ASYNC_RETURN;
@@ -194,8 +192,7 @@ static enum poll misuse_poll(struct future *future, struct waker *waker)
 {
     struct misuse *self = container_of(future, struct misuse, async.future);
 
-    ASYNC(&self->async)
-    {
+    ASYNC (&self->async) {
         switch (self->leaf.polls) {
         case 0:
             AWAIT(&self->leaf.future);

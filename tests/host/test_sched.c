@@ -151,17 +151,27 @@ Test(sched, does_not_switch_inside_an_interrupt)
     expect_trace("irq high boot");
 }
 
+static void wake_a_and_look(void)
+{
+    thread_wake(&a);
+    cr_assert_not(cpu_this()->need_resched);
+}
+
 Test(sched, never_preempts_for_the_wake_of_an_equal_one)
 {
     start(&a, "a", EQUAL, park_and_say, NULL);
     thread_yield();
     thread_wake(&a);
     support_trace("boot");
-    machine_interrupt(wake_a); /* nor at the exit of an interrupt */
+    start(&b, "b", EQUAL, say, NULL);
     support_trace("boot");
-    cr_assert_not(cpu_this()->need_resched);
     thread_join(&a);
-    expect_trace("boot boot a");
+    start(&a, "a", EQUAL, park_and_say, NULL);
+    thread_yield();
+    machine_interrupt(wake_a_and_look); /* nor at the exit of an interrupt */
+    support_trace("boot");
+    thread_join(&a);
+    expect_trace("boot boot a b boot a");
 }
 
 Test(sched, runs_the_most_urgent_of_the_ready_threads_first)
@@ -312,6 +322,15 @@ Test(sched, goes_on_with_a_turn_that_a_more_urgent_thread_cut_into)
     expect_trace("boot@0 high@4 boot@7 a@13 boot@15");
 }
 
+Test(sched, gives_a_whole_quantum_after_a_turn_that_was_cut_into)
+{
+    start(&high, "high", HIGH, park_and_compute, (void *)3);
+    start(&a, "a", EQUAL, compute_and_end, (void *)25);
+    machine_at(4 * MS, wake_high);
+    compute(25);
+    expect_trace("boot@0 high@4 boot@7 a@13 boot@23 a@33 boot@43");
+}
+
 static void *park_wake_a_and_compute(void *duration_ms)
 {
     thread_park();
@@ -426,6 +445,116 @@ Test(sched, counts_the_time_of_every_thread)
     cr_assert_eq(sum_ns, now_ns);
     cr_assert_eq(a.switches + b.switches + high.switches + machine.boot.switches + cpu_this()->idle.switches,
                  cpu_this()->switches);
+}
+
+/* ---- at random --------------------------------------------------------------------------------------------------- */
+
+enum { WANDERERS = 9, STEPS = 300 };
+
+static struct wanderer {
+    struct thread thread;
+    uint64_t seed;
+    unsigned contended; /* milliseconds it has run while an equal was ready, since an equal last ran */
+    bool ended;
+} wanderers[WANDERERS];
+
+/* This one runs: whatever its equals had of the CPU, they do not have it now. */
+static void note_turn(const struct wanderer *self)
+{
+    for (unsigned i = 0; i < WANDERERS; i++)
+        if (&wanderers[i] != self && wanderers[i].thread.priority == self->thread.priority)
+            wanderers[i].contended = 0;
+}
+
+/* No more urgent thread waits, and an equal one for a quantum at most. */
+static void compute_as_one_may(struct wanderer *self, uint64_t duration_ms)
+{
+    unsigned priority = self->thread.priority;
+
+    while (duration_ms--) {
+        note_turn(self);
+        cr_assert_eq(cpu_this()->ready_mask >> priority >> 1, 0, "a more urgent thread is ready");
+        self->contended = cpu_this()->ready_mask >> priority & 1 ? self->contended + 1 : 0;
+        cr_assert_leq(self->contended, 10, "an equal thread waits for longer than a quantum");
+        machine_run(MS);
+    }
+}
+
+static void wake_anyone(uint64_t *seed)
+{
+    struct wanderer *other = &wanderers[(support_random(seed) >> 32) % WANDERERS];
+
+    if (!other->ended)
+        thread_wake(&other->thread);
+}
+
+static void *wander(void *argument)
+{
+    struct wanderer *self = argument;
+
+    for (unsigned step = 0; step < STEPS; step++) {
+        uint64_t random = support_random(&self->seed) >> 32;
+
+        note_turn(self);
+        switch (random % 8) {
+        case 0:
+            thread_yield();
+            break;
+        case 1:
+            thread_sleep_until(support_clock_ns + random / 8 % 30 * MS);
+            break;
+        case 2:
+            thread_park_until(support_clock_ns + random / 8 % 60 * MS);
+            break;
+        case 3:
+            wake_anyone(&self->seed);
+            break;
+        case 4:
+            preempt_disable();
+            wake_anyone(&self->seed);
+            machine_run(random / 8 % 3 * MS);
+            preempt_enable();
+            break;
+        default:
+            compute_as_one_may(self, random / 8 % 15);
+            continue;
+        }
+        self->contended = 0; /* it gave up the CPU, or kept it without being asked */
+    }
+    self->ended = true;
+    return NULL;
+}
+
+static uint64_t interrupt_seed;
+
+static void interrupt_at_random(void)
+{
+    wake_anyone(&interrupt_seed);
+    machine_at(support_clock_ns + (support_random(&interrupt_seed) >> 32) % 7 * MS + MS, interrupt_at_random);
+}
+
+Test(sched, lets_nobody_wait_for_a_lower_one_nor_for_an_equal_one_longer_than_a_quantum)
+{
+    uint64_t ran_ns;
+
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        init();
+        memset(wanderers, 0, sizeof(wanderers));
+        interrupt_seed = seed * 1000;
+        machine_at(MS, interrupt_at_random);
+        ran_ns = 0;
+        for (unsigned i = 0; i < WANDERERS; i++) {
+            wanderers[i].seed = seed * 100 + i + 1;
+            start(&wanderers[i].thread, "wanderer", EQUAL - 1 + i % 3, wander, &wanderers[i]);
+        }
+        for (unsigned i = 0; i < WANDERERS; i++) {
+            thread_join(&wanderers[i].thread);
+            ran_ns += wanderers[i].thread.run_ns;
+        }
+        ran_ns += machine.boot.run_ns + (support_clock_ns - machine.boot.switched_in_ns) + cpu_this()->idle.run_ns;
+        cr_assert_eq(ran_ns, support_clock_ns);
+        cr_assert_gt(support_clock_ns, WANDERERS * STEPS * MS);
+    }
 }
 
 /* ---- parking ----------------------------------------------------------------------------------------------------- */
@@ -1047,18 +1176,27 @@ static void *count_and_park(void *argument)
     return argument;
 }
 
+static unsigned ended;
+
+static void *count_end(void *order)
+{
+    cr_assert_eq(++ended, (uintptr_t)order);
+    return &answer;
+}
+
 static void join_while_preempted(void)
 {
     begin();
+    ended = 0;
     start(&high, "high", HIGH, count_and_park, NULL);
     machine_window_open();
-    start(&a, "a", EQUAL, say, &answer);
-    start(&b, "b", LOW, say, &answer);
+    start(&a, "a", EQUAL, count_end, (void *)1);
+    start(&b, "b", LOW, count_end, (void *)2);
     thread_yield();
     cr_assert_eq(thread_join(&b), &answer);
     cr_assert_eq(thread_join(&a), &answer);
     machine_window_close();
-    expect_trace("a b");
+    cr_assert_eq(ended, 2);
     cr_assert_eq(machine.stacks, 2, "%s", machine_place());
     cr_assert_eq(happened, machine.interrupts, "%s", machine_place());
 }

@@ -156,7 +156,7 @@ static void must_follow(struct machine *machine, int dx, int dy)
 
 Test(demo, grub_boots_it_by_default_and_it_works, .timeout = 300)
 {
-    struct machine *machine = machine_start(&(struct machine_options){.iso = ISO, .reference = true, .vga = true});
+    struct machine *machine = machine_start(&(struct machine_options){.iso = ISO, .vga = true});
 
     if (machine_screen_row(machine, ROW_KEYBOARD, "keyboard  async", BOOT_MS) != ROW_KEYBOARD)
         machine_fail(machine, "no status line");

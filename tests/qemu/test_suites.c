@@ -16,13 +16,11 @@
 
 struct kernel {
     char path[48];
-    bool reference;
 };
 
-static struct kernel kernels[] = {
-    {KERNEL_GCC_O2, true},   {KERNEL_GCC_O0, true},  {KERNEL_CLANG_O2, true},
-    {KERNEL_CLANG_O0, true}, {KERNEL_GCC_O2, false}, {KERNEL_CLANG_O2, false},
-};
+/* On the reference machine, whose clock counts instructions: what a host that is busy does to time cannot fail a test.
+ */
+static struct kernel kernels[] = {{KERNEL_GCC_O2}, {KERNEL_GCC_O0}, {KERNEL_CLANG_O2}, {KERNEL_CLANG_O0}};
 
 /* The names of the tests that end one way or the other. */
 struct list {
@@ -42,8 +40,7 @@ static struct machine *suite_start(const struct kernel *kernel, const char *test
     char cmdline[128];
 
     snprintf(cmdline, sizeof(cmdline), "mode=test test=%s", test);
-    return machine_start(
-        &(struct machine_options){.kernel = kernel->path, .cmdline = cmdline, .reference = kernel->reference});
+    return machine_start(&(struct machine_options){.kernel = kernel->path, .cmdline = cmdline, .reference = true});
 }
 
 static void must_exit(struct machine *machine, int wanted, int timeout_ms)

@@ -148,7 +148,7 @@ static void raise_inside_pit(void (*raise)(void))
     pit_start(1000);
     pic_unmask(LINE_PIT);
     irq_restore(flags);
-    sleep_for(20 * MS);
+    sleep_until_holds(*(volatile unsigned *)&nested.calls > 0);
     flags = irq_save();
     pic_mask(LINE_PIT);
     pit_start(0);

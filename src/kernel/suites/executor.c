@@ -1,4 +1,5 @@
 /* Executors on the real machine: woken by interrupts, preempted by threads, preempting each other. */
+#include "executor/async.h"
 #include "executor/sleep.h"
 #include "kernel/suites/registers.h"
 #include "kernel/suites/support.h"
@@ -9,11 +10,18 @@ enum {
     TASKS = 1000,
     SLEEPS = 6,
     PREEMPTIONS = 1000,
+    PREEMPTIONS_INEXACT = 100, /* where a real clock decides how long a quantum of microseconds lasts */
 };
 
 static struct executor *normal(void)
 {
     return &executor_at(THREAD_PRIORITY_NORMAL)->executor;
+}
+
+/* Waits until all that was ready has been polled. */
+static void normal_settle(void)
+{
+    sleep_until_holds(executor_at(THREAD_PRIORITY_NORMAL)->thread.state == THREAD_PARKED);
 }
 
 /* Ready once something else has woken it. */
@@ -55,7 +63,7 @@ TEST(irq_wakes, "executor.1000_woken_twice")
     unsigned wrong = 0;
 
     waiting_spawn(normal(), TASKS);
-    sleep_for(20 * MS);
+    normal_settle();
     for (unsigned i = 0; i < TASKS; i++)
         wrong += waiting[i].task.polls != 1 || completion_done(&waiting[i].task.done);
     interrupt_set(SUITE_VECTOR, wake_all);
@@ -72,7 +80,7 @@ TEST(late_wakes, "executor.late_wakes_do_nothing")
     uint64_t polls;
 
     waiting_spawn(normal(), TASKS);
-    sleep_for(20 * MS);
+    normal_settle();
     interrupt_set(SUITE_VECTOR, wake_all);
     raise_40();
     for (unsigned i = 0; i < TASKS; i++)
@@ -181,10 +189,11 @@ TEST(restless_and_threads, "executor.restless_and_threads")
 TEST(sleep_order, "executor.sleeps_end_in_order")
 {
     static const uint8_t order[SLEEPS] = {3, 0, 5, 1, 4, 2};
+    uint64_t begin_ms = clock_is_exact() ? 5 : 200; /* all of them sleep by then */
     const struct napping *by_deadline[SLEEPS];
 
     for (unsigned i = 0; i < SLEEPS; i++) {
-        napping_spawn(&napping[i], (5 + order[i]) * (uint64_t)MS, 1);
+        napping_spawn(&napping[i], begin_ms * MS + order[i] * (uint64_t)MS, 1);
         by_deadline[order[i]] = &napping[i];
     }
     for (unsigned i = 0; i < SLEEPS; i++) {
@@ -201,7 +210,7 @@ TEST(parked, "executor.parked_when_idle")
     uint64_t polls, switches;
 
     waiting_spawn(&executor->executor, 10);
-    sleep_for(5 * MS);
+    normal_settle();
     CHECK_EQUAL(executor->thread.state, THREAD_PARKED);
     polls = executor->executor.polls;
     switches = executor->thread.switches;
@@ -222,6 +231,8 @@ static struct {
     struct task task;
     atomic_bool stop;
     atomic_bool inside;
+    struct waker waker;
+    struct timer timer;
 } lasting;
 
 static enum poll lasting_poll(struct future *future, struct waker *waker)
@@ -229,6 +240,7 @@ static enum poll lasting_poll(struct future *future, struct waker *waker)
     (void)future;
     (void)waker;
     atomic_store(&lasting.inside, true);
+    sched_timer_start(&lasting.timer, clock_now_ns() + MS, &lasting.waker);
     while (!atomic_load(&lasting.stop))
         ;
     atomic_store(&lasting.inside, false);
@@ -264,10 +276,7 @@ static void wake_urgent(struct waker *waker)
 
 TEST(preempting, "executor.higher_preempts_a_poll")
 {
-    static struct waker waker = {wake_urgent};
-    struct timer timer = {0};
-
-    (void)normal();
+    lasting.waker.wake = wake_urgent;
     lasting.future.poll = lasting_poll;
     urgent.future.poll = urgent_poll;
     urgent.waker = NULL;
@@ -275,7 +284,6 @@ TEST(preempting, "executor.higher_preempts_a_poll")
     atomic_store(&lasting.stop, false);
     executor_spawn(&executor_at(THREAD_PRIORITY_HIGH)->executor, &urgent.task, "urgent", &urgent.future);
     executor_spawn(normal(), &lasting.task, "lasting", &lasting.future);
-    sched_timer_start(&timer, clock_now_ns() + 2 * MS, &waker);
     task_wait(&urgent.task);
     task_wait(&lasting.task);
     CHECK(urgent.interrupted == &lasting.task);
@@ -315,7 +323,7 @@ TEST(poll_registers, "executor.registers_in_a_poll")
     static struct registers rival;
     struct thread thread;
     const struct thread *executor = &executor_at(THREAD_PRIORITY_NORMAL)->thread;
-    uint64_t give_up_ns = clock_now_ns() + 2000 * (uint64_t)MS;
+    uint64_t wanted = clock_is_exact() ? PREEMPTIONS : PREEMPTIONS_INEXACT;
     uint64_t quantum = quantum_set(3 * US);
     uint64_t switches = executor->switches;
 
@@ -326,10 +334,9 @@ TEST(poll_registers, "executor.registers_in_a_poll")
     atomic_store(&rival_over, false);
     start(&thread, "rival", THREAD_PRIORITY_NORMAL, rival_thread, &rival);
     executor_spawn(normal(), &pattern.task, "pattern", &pattern.future);
-    while (executor->switches - switches < PREEMPTIONS && clock_now_ns() < give_up_ns)
-        sleep_for(MS);
+    sleep_until_holds(executor->switches - switches >= wanted);
     quantum_set(quantum);
-    CHECK(executor->switches - switches >= PREEMPTIONS);
+    CHECK(executor->switches - switches >= wanted);
     atomic_store(&rival_over, true);
     atomic_store(&pattern.registers.stop, true);
     thread_join(&thread);

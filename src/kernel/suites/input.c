@@ -149,6 +149,14 @@ static void send_to_stalled_mouse(uint32_t bytes)
     preempt_enable();
 }
 
+static void check_packets(uint32_t from, uint32_t packets, enum style style)
+{
+    const uint32_t first[DEVICE_ALL] = {[DEVICE_MOUSE] = from};
+    const uint32_t count[DEVICE_ALL] = {[DEVICE_MOUSE] = packets};
+
+    check_events(first, count, style);
+}
+
 /* The stream goes on in the middle of a packet: what is left of it cannot begin one, and the next is right. */
 static void mouse_overflow(enum style style)
 {
@@ -165,11 +173,10 @@ static void mouse_overflow(enum style style)
     after = counts_now();
     CHECK_EQUAL(after.received[DEVICE_MOUSE] - before.received[DEVICE_MOUSE], sent);
     CHECK_EQUAL(after.dropped[DEVICE_MOUSE] - before.dropped[DEVICE_MOUSE], EXTRA);
-    check_events((uint32_t[DEVICE_ALL]){0}, (uint32_t[DEVICE_ALL]){[DEVICE_MOUSE] = PS2_RING_BYTES / size}, style);
+    check_packets(0, PS2_RING_BYTES / size, style);
     for (uint32_t i = 0; i < rest + 10 * size; i++)
         CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, sent + i)));
-    check_events((uint32_t[DEVICE_ALL]){[DEVICE_MOUSE] = (sent + rest) / size},
-                 (uint32_t[DEVICE_ALL]){[DEVICE_MOUSE] = 10}, style);
+    check_packets((sent + rest) / size, 10, style);
     CHECK_EQUAL(input.mouse.decoder.discarded, rest);
     drivers_stop();
 }
@@ -259,6 +266,9 @@ TEST(event_overflow, "input.overflow_of_events")
 /* Half a packet and half a key's life under each: the next driver goes on where the last one was stopped. */
 static void hand_over(enum style from, enum style to)
 {
+    static const uint32_t none[DEVICE_ALL];
+    static const uint32_t key[DEVICE_ALL] = {[DEVICE_KEYBOARD] = 1};
+    static const uint32_t key_and_packet[DEVICE_ALL] = {1, 1};
     uint32_t half = input.mouse.decoder.size / 2;
     struct counts before;
 
@@ -267,7 +277,7 @@ static void hand_over(enum style from, enum style to)
     CHECK(inject_and_wait(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 0)));
     for (uint32_t i = 0; i < half; i++)
         CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, i)));
-    check_events((uint32_t[DEVICE_ALL]){0}, (uint32_t[DEVICE_ALL]){[DEVICE_KEYBOARD] = 1}, from);
+    check_events(none, key, from);
     drivers_stop();
     CHECK(inject_and_wait(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 1)));
     for (uint32_t i = half; i < input.mouse.decoder.size; i++)
@@ -275,8 +285,7 @@ static void hand_over(enum style from, enum style to)
     CHECK_EQUAL(input.events.published - before.published, 1);
     for (enum device device = 0; device < DEVICE_ALL; device++)
         input_driver_start(device, to, THREAD_PRIORITY_HIGH, executor_at(THREAD_PRIORITY_HIGH));
-    check_events((uint32_t[DEVICE_ALL]){[DEVICE_KEYBOARD] = 1},
-                 (uint32_t[DEVICE_ALL]){[DEVICE_KEYBOARD] = 1, [DEVICE_MOUSE] = 1}, to);
+    check_events(key, key_and_packet, to);
     drivers_stop();
 }
 

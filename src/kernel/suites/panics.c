@@ -17,7 +17,7 @@ static volatile unsigned depth_wanted = 1000000;
 /* Uses up any stack: a call of itself that no compiler can see the end of. */
 static unsigned deepen(unsigned depth)
 {
-    volatile unsigned char frame[200];
+    volatile unsigned char frame[200] = {0};
 
     frame[depth % sizeof(frame)] = (unsigned char)depth;
     if (depth == depth_wanted)

@@ -13,9 +13,8 @@
 enum {
     SPINNERS = 4,
     PREEMPTIONS = 100000,
-    PREEMPTIONS_INEXACT = 2000, /* where a real clock decides how long a quantum of microseconds lasts */
+    PREEMPTIONS_INEXACT = 300, /* where a real clock decides how long a quantum of microseconds lasts */
     QUANTUM_NS = 3 * US,
-    GIVE_UP_NS = 2000 * MS,
     STORM_BYTES = 2000,
     VOLUNTARY_ROUNDS = 20000,
 };
@@ -119,13 +118,11 @@ static void sleeper_stop(void)
 TEST(preempted_registers, "registers.100000_preemptions")
 {
     uint64_t wanted = clock_is_exact() ? PREEMPTIONS : PREEMPTIONS_INEXACT;
-    uint64_t give_up_ns = clock_now_ns() + GIVE_UP_NS;
     uint64_t quantum = quantum_set(QUANTUM_NS);
 
     spinners_start();
     sleeper_start();
-    while (spinners_preempted() < wanted && clock_now_ns() < give_up_ns)
-        sleep_for(5 * MS);
+    sleep_until_holds(spinners_preempted() >= wanted);
     quantum_set(quantum);
     CHECK(spinners_preempted() >= wanted);
     CHECK(sleeper.wakes >= wanted / 100);

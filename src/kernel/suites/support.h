@@ -24,6 +24,14 @@ void start(struct thread *thread, const char *name, unsigned priority, thread_en
 
 void sleep_for(uint64_t ns);
 
+/* Sleeps a millisecond at a time until the condition holds, or for ten seconds: then what waited for it will fail.
+ * Context: thread. */
+#define sleep_until_holds(condition)                               \
+    do {                                                           \
+        for (unsigned ms_ = 0; ms_ < 10000 && !(condition); ms_++) \
+            sleep_for(MS);                                         \
+    } while (0)
+
 /* Keeps the CPU busy for a while. Context: any. */
 void spin_for(uint64_t ns);
 

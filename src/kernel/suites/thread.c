@@ -69,7 +69,7 @@ static void *sleeper(void *argument)
 TEST(sleep_order, "thread.sleeps_end_in_order")
 {
     static const uint8_t order[SLEEPERS] = {5, 0, 7, 2, 6, 1, 4, 3};
-    uint64_t begin = clock_now_ns() + 5 * MS;
+    uint64_t begin = clock_now_ns() + (clock_is_exact() ? 5 : 200) * (uint64_t)MS; /* all of them sleep by then */
 
     trace_reset();
     for (unsigned i = 0; i < SLEEPERS; i++) {
@@ -210,7 +210,9 @@ static void parker_start(unsigned priority)
     atomic_store(&parker.stop, false);
     atomic_store(&parker.wakes, 0);
     start(&parker.thread, "parker", priority, parker_thread, NULL);
-    sleep_for(MS); /* parked now, and a new turn begins for us */
+    do
+        sleep_for(MS); /* and a new turn begins for us */
+    while (parker.thread.state != THREAD_PARKED);
 }
 
 static void parker_join(void)
@@ -349,7 +351,7 @@ TEST(turns, "thread.turns_in_order")
     atomic_store(&turns_over, false);
     for (unsigned i = 0; i < 3; i++)
         start(&threads[i], "turns", PRIORITY_LOW, turn_taker, (void *)(uintptr_t)&names[i]);
-    sleep_for(clock_is_exact() ? 12 * MS + MS / 2 : 200 * MS);
+    sleep_until_holds(*(volatile unsigned *)&traced >= 12);
     atomic_store(&turns_over, true);
     for (unsigned i = 0; i < 3; i++) {
         thread_join(&threads[i]);
@@ -358,7 +360,7 @@ TEST(turns, "thread.turns_in_order")
     quantum_set(quantum);
     trace[12] = '\0';
     check_trace("abcabcabcabc");
-    CHECK(run_ns >= 12 * (uint64_t)MS);
+    CHECK(run_ns >= 11 * (uint64_t)MS);
 }
 
 TEST(shares, "thread.equal_shares")
@@ -366,21 +368,24 @@ TEST(shares, "thread.equal_shares")
     static const char names[] = "abc";
     struct thread threads[3];
     uint64_t quantum = quantum_set(MS);
+    uint64_t least = UINT64_MAX;
+    uint64_t most = 0;
 
     trace_reset();
     atomic_store(&turns_over, false);
     for (unsigned i = 0; i < 3; i++)
         start(&threads[i], "share", PRIORITY_LOW, turn_taker, (void *)(uintptr_t)&names[i]);
-    sleep_for(60 * MS);
-    for (unsigned i = 0; i < 3; i++) {
-        CHECK(threads[i].switches >= (clock_is_exact() ? 19 : 1));
-        if (clock_is_exact())
-            CHECK(threads[i].switches <= 21);
-    }
+    sleep_for(clock_is_exact() ? 60 * MS : 500 * MS);
     atomic_store(&turns_over, true);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 3; i++) {
         thread_join(&threads[i]);
+        least = threads[i].run_ns < least ? threads[i].run_ns : least;
+        most = threads[i].run_ns > most ? threads[i].run_ns : most;
+    }
     quantum_set(quantum);
+    if (clock_is_exact()) /* else the host decides whose turn the time it takes away is counted to */
+        CHECK(most - least <= 2 * MS);
+    CHECK(least > 0);
 }
 
 /* The time every thread has had so far, the running one's turn included. */
