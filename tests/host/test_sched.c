@@ -454,16 +454,20 @@ enum { WANDERERS = 9, STEPS = 300 };
 static struct wanderer {
     struct thread thread;
     uint64_t seed;
-    unsigned contended; /* milliseconds it has run while an equal was ready, since an equal last ran */
+    unsigned contended; /* milliseconds it has run while an equal was ready, since one last ran */
+    uint64_t turns_of_equals;
     bool ended;
 } wanderers[WANDERERS];
 
-/* This one runs: whatever its equals had of the CPU, they do not have it now. */
-static void note_turn(const struct wanderer *self)
+/* How often the equals of this one have run. */
+static uint64_t turns_of_equals(const struct thread *thread)
 {
+    uint64_t turns = machine.boot.priority == thread->priority ? machine.boot.switches : 0;
+
     for (unsigned i = 0; i < WANDERERS; i++)
-        if (&wanderers[i] != self && wanderers[i].thread.priority == self->thread.priority)
-            wanderers[i].contended = 0;
+        if (&wanderers[i].thread != thread && wanderers[i].thread.priority == thread->priority)
+            turns += wanderers[i].thread.switches;
+    return turns;
 }
 
 /* No more urgent thread waits, and an equal one for a quantum at most. */
@@ -472,9 +476,12 @@ static void compute_as_one_may(struct wanderer *self, uint64_t duration_ms)
     unsigned priority = self->thread.priority;
 
     while (duration_ms--) {
-        note_turn(self);
         cr_assert_eq(cpu_this()->ready_mask >> priority >> 1, 0, "a more urgent thread is ready");
-        self->contended = cpu_this()->ready_mask >> priority & 1 ? self->contended + 1 : 0;
+        if (!(cpu_this()->ready_mask >> priority & 1) || self->turns_of_equals != turns_of_equals(&self->thread))
+            self->contended = 0;
+        else
+            self->contended++;
+        self->turns_of_equals = turns_of_equals(&self->thread);
         cr_assert_leq(self->contended, 10, "an equal thread waits for longer than a quantum");
         machine_run(MS);
     }
@@ -495,7 +502,6 @@ static void *wander(void *argument)
     for (unsigned step = 0; step < STEPS; step++) {
         uint64_t random = support_random(&self->seed) >> 32;
 
-        note_turn(self);
         switch (random % 8) {
         case 0:
             thread_yield();
