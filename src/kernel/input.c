@@ -1,7 +1,6 @@
 /* From the interrupt lines to the drivers. */
 #include "kernel/input.h"
 
-#include "drivers/port_io.h"
 #include "kernel/console.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
@@ -19,16 +18,6 @@ static struct driver {
         struct mouse_task mouse;
     } future;
 } drivers[DEVICE_ALL];
-
-uint8_t port_in8(uint16_t port)
-{
-    return inb(port);
-}
-
-void port_out8(uint16_t port, uint8_t value)
-{
-    outb(port, value);
-}
 
 /*
  * IRQ 1 and IRQ 12. The line says little about whose byte it is, as both share one output buffer: the status read just

@@ -1,0 +1,93 @@
+/* Stimulus, work to be busy with, and statistics: what both suites of benchmarks use. */
+#include "kernel/bench.h"
+
+#include "drivers/i8042.h"
+#include "kernel/input.h"
+#include "kernel/x86_64/cpu.h"
+#include "thread/arch.h"
+
+enum {
+    I8042_WRITE_KEYBOARD_OUTPUT = 0xd2,
+    I8042_WRITE_MOUSE_OUTPUT = 0xd3,
+    CALIBRATION_LOOPS = 1000,
+};
+
+struct executor_thread bench_executors[2];
+static uint64_t loops_per_ms;
+
+unsigned bench_driver_priority(enum bench_priority priority)
+{
+    return priority == PRIORITY_HIGH ? THREAD_PRIORITY_HIGH : THREAD_PRIORITY_NORMAL;
+}
+
+void bench_inject(enum device device, uint8_t byte, uint64_t *ticks)
+{
+    outb(I8042_COMMAND, device == DEVICE_MOUSE ? I8042_WRITE_MOUSE_OUTPUT : I8042_WRITE_KEYBOARD_OUTPUT);
+    *ticks = rdtsc();
+    outb(I8042_DATA, byte);
+}
+
+void bench_publish_end(void)
+{
+    event_publish(&input.events, &(struct input_event){.type = INPUT_KEY, .code = KEY_RESERVED});
+}
+
+bool bench_is_end(const struct input_event *event)
+{
+    return event->type == INPUT_KEY && event->code == KEY_RESERVED;
+}
+
+uint64_t bench_work(uint64_t state)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        state ^= state << 13; /* Marsaglia's xorshift64 */
+        state ^= state >> 7;
+        state ^= state << 17;
+    }
+    return state;
+}
+
+static void spin(uint64_t loops)
+{
+    static _Atomic uint64_t sink;
+    uint64_t state = loops + 1;
+
+    while (loops--)
+        state = bench_work(state);
+    atomic_store_explicit(&sink, state, memory_order_relaxed); /* else there is nothing to compute for */
+}
+
+void bench_calibrate(void)
+{
+    uint64_t flags = irq_save();
+    uint64_t start = clock_now_ns();
+
+    spin(CALIBRATION_LOOPS);
+    loops_per_ms = UINT64_C(1000000) * CALIBRATION_LOOPS / (clock_now_ns() - start);
+    irq_restore(flags);
+}
+
+void bench_compute(uint64_t duration_ns)
+{
+    spin(duration_ns * loops_per_ms / 1000000);
+}
+
+void bench_json_stats(struct json *json, const char *key, uint64_t *samples, size_t count)
+{
+    struct stats stats;
+
+    stats_of(samples, count, &stats);
+    json_object_begin(json, key);
+    json_unsigned(json, "n", stats.n);
+    json_unsigned(json, "min", stats.min);
+    json_unsigned(json, "p50", stats.p50);
+    if (stats.has_p90)
+        json_unsigned(json, "p90", stats.p90);
+    if (stats.has_p99)
+        json_unsigned(json, "p99", stats.p99);
+    if (stats.has_p999)
+        json_unsigned(json, "p99.9", stats.p999);
+    json_unsigned(json, "max", stats.max);
+    json_unsigned(json, "mean", stats.mean);
+    json_object_end(json);
+}
