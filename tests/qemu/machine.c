@@ -163,8 +163,8 @@ static void add_streams(struct arguments *arguments, const struct machine_option
         add(arguments, "socket,id=gdb,fd=%d", fd[MACHINE_GDB]);
         add(arguments, "-gdb");
         add(arguments, "chardev:gdb");
-        add(arguments, "-S");
     }
+    add(arguments, "-S"); /* until QMP is up: a machine that ends at once would end before it */
 }
 
 /* ---- the process ---- */
@@ -226,6 +226,8 @@ struct machine *machine_start(const struct machine_options *options)
     for (size_t i = 0; i < arguments.count; i++)
         free(arguments.argv[i]);
     qmp_greet(machine);
+    if (!options->gdb)
+        json_decref(qmp_run(machine, "cont", NULL));
     return machine;
 }
 
