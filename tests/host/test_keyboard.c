@@ -235,6 +235,14 @@ Test(keyboard, sends_again_what_the_keyboard_did_not_understand)
         feed(ACK);
         expect_sent(round ? "ed ed ed ed 00" : "ed ed ed ed 04");
     }
+    for (unsigned round = 0; round < 2; round++) {
+        tap(CAPS);
+        feed(ACK);
+        for (unsigned i = 0; i < 3; i++)
+            feed(RESEND);
+        feed(ACK);
+        expect_sent(round ? "ed 00 00 00 00" : "ed 04 04 04 04");
+    }
 }
 
 Test(keyboard, gives_up_on_lights_after_three_resends)
@@ -287,7 +295,8 @@ Test(keyboard, tries_a_command_again_that_could_not_be_sent)
     send_status = STATUS_TIMEOUT;
     feed(CAPS);
     feed(CAPS | RELEASE);
-    expect_sent("!ed !ed");
+    feed(A | RELEASE); /* any byte, even one that is no event */
+    expect_sent("!ed !ed !ed");
     send_status = STATUS_OK;
     feed(A);
     feed(ACK);

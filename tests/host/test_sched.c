@@ -216,6 +216,34 @@ static void *say_and_yield_thrice(void *argument)
     return argument;
 }
 
+static void *look_at_states(void *argument)
+{
+    cr_assert_eq(a.state, THREAD_RUNNING);
+    cr_assert_eq(machine.boot.state, (uintptr_t)argument);
+    thread_park();
+    cr_assert_eq(a.state, THREAD_RUNNING);
+    return NULL;
+}
+
+Test(sched, says_of_each_thread_what_it_is_at)
+{
+    start(&a, "a", EQUAL, look_at_states, (void *)THREAD_READY);
+    cr_assert_eq(a.state, THREAD_READY);
+    cr_assert_eq(cpu_this()->idle.state, THREAD_READY);
+    thread_yield();
+    cr_assert_eq(machine.boot.state, THREAD_RUNNING);
+    cr_assert_eq(a.state, THREAD_PARKED);
+    thread_wake(&a);
+    cr_assert_eq(a.state, THREAD_READY);
+    thread_yield();
+    cr_assert_eq(a.state, THREAD_DEAD);
+    start(&a, "a", LOW, look_at_states, (void *)THREAD_PARKED);
+    machine_at(2 * MS, wake_a);
+    thread_join(&a);
+    cr_assert_eq(machine.boot.state, THREAD_RUNNING);
+    cr_assert_eq(cpu_this()->idle.state, THREAD_READY);
+}
+
 Test(sched, lets_equals_take_turns_when_they_yield)
 {
     start(&a, "a", EQUAL, say_and_yield_thrice, NULL);
