@@ -116,7 +116,7 @@ bench: deps-build deps-bench ## compare the cooperative with the preemptive driv
 # The core under test is compiled as the kernel's is, but for the target. mem.c would replace libc's functions: renamed.
 HOST_RENAME := -Dmemcpy=duet_memcpy -Dmemmove=duet_memmove -Dmemset=duet_memset -Dmemcmp=duet_memcmp
 HOST_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-HOST_COV := -O0 --coverage -fprofile-abs-path
+HOST_COV := -O0 --coverage -fprofile-abs-path -fprofile-update=atomic
 
 define host_build # (folder, extra flags)
 $(1)/src/lib/mem.c.o: EXTRA := $$(HOST_RENAME) -fno-builtin

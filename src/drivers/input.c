@@ -51,8 +51,10 @@ bool event_read_until(struct event_queue *queue, struct input_event *event, uint
         waker_slot_register(&queue->reader, &thread_current()->waker);
         if (ring_count(&queue->ring) != 0)
             continue;
-        if (deadline_ns != TIMER_NEVER && clock_now_ns() >= deadline_ns)
+        if (deadline_ns != TIMER_NEVER && clock_now_ns() >= deadline_ns) {
+            waker_slot_clear(&queue->reader);
             return false;
+        }
         thread_park_until(deadline_ns);
     }
     return true;

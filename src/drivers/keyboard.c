@@ -27,12 +27,14 @@ void keyboard_init(struct keyboard *keyboard, struct ps2_port *port, struct even
 
 static void command_send(struct keyboard *keyboard, enum command_state state)
 {
-    uint8_t byte = COMMAND_SET_LEDS;
+    uint8_t byte = state == ARGUMENT_SENT ? keymap_leds(&keyboard->keymap) : (uint8_t)COMMAND_SET_LEDS;
 
-    if (state == ARGUMENT_SENT)
-        byte = keyboard->leds_shown = keymap_leds(&keyboard->keymap);
     keyboard->command_sent_ns = clock_now_ns();
-    keyboard->command_state = (uint8_t)(keyboard->port->send(byte) == STATUS_OK ? state : COMMAND_IDLE);
+    if (keyboard->port->send(byte) != STATUS_OK)
+        state = COMMAND_IDLE;
+    if (state == ARGUMENT_SENT)
+        keyboard->leds_shown = byte;
+    keyboard->command_state = (uint8_t)state;
 }
 
 /* Starts a command if the lights are not what the locks say. Lights are a courtesy: a keyboard that does not answer, or
@@ -47,6 +49,14 @@ static void command_start(struct keyboard *keyboard)
     command_send(keyboard, COMMAND_SENT);
 }
 
+/* After the last resend the lights are left as they are until a lock changes: this keyboard takes no such command. */
+static void command_end(struct keyboard *keyboard, uint8_t answer)
+{
+    if (answer == ANSWER_RESEND)
+        keyboard->leds_shown = keymap_leds(&keyboard->keymap);
+    keyboard->command_state = COMMAND_IDLE;
+}
+
 /* True if the byte was the answer to a command. */
 static bool command_answered(struct keyboard *keyboard, uint8_t byte)
 {
@@ -59,7 +69,7 @@ static bool command_answered(struct keyboard *keyboard, uint8_t byte)
     else if (byte == ANSWER_ACK && state == COMMAND_SENT)
         command_send(keyboard, ARGUMENT_SENT);
     else
-        keyboard->command_state = COMMAND_IDLE;
+        command_end(keyboard, byte);
     return true;
 }
 

@@ -38,6 +38,8 @@ bool ps2_try_read(struct ps2_port *port, struct ps2_byte *byte)
 static inline bool ps2_try(struct ps2_read *self)
 {
     self->closed = atomic_load_explicit(&self->port->closed, memory_order_acquire); /* pairs with ps2_close */
+    if (unlikely(self->closed))
+        waker_slot_clear(&self->port->reader);
     return self->closed || ps2_pop(self->port, &self->byte);
 }
 
@@ -59,8 +61,10 @@ struct ps2_read ps2_read(struct ps2_port *port)
 bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte)
 {
     for (;;) {
-        if (atomic_load_explicit(&port->closed, memory_order_acquire)) /* pairs with ps2_close */
+        if (unlikely(atomic_load_explicit(&port->closed, memory_order_acquire))) { /* pairs with ps2_close */
+            waker_slot_clear(&port->reader);
             return false;
+        }
         if (ps2_pop(port, byte))
             return true;
         waker_slot_register(&port->reader, &thread_current()->waker);

@@ -174,6 +174,7 @@ Test(event_queue, gives_up_at_the_deadline_and_not_before)
     cr_assert_not(event_read_until(&queue, &event, 5 * MS));
     cr_assert_eq(support_clock_ns, 5 * MS);
     expect_event(&event, 77); /* untouched */
+    cr_assert_null(queue.reader.waker, "a reader that gave up is still registered");
     cr_assert_not(event_read_until(&queue, &event, 5 * MS));
     cr_assert_not(event_read_until(&queue, &event, 0));
     cr_assert_eq(support_clock_ns, 5 * MS);

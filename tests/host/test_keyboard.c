@@ -304,6 +304,33 @@ Test(keyboard, tries_a_command_again_that_could_not_be_sent)
     expect_sent("ed 04");
 }
 
+Test(keyboard, gives_up_on_a_keyboard_that_takes_no_commands_until_a_lock_changes)
+{
+    tap(CAPS);
+    for (unsigned i = 0; i < 20; i++)
+        feed(RESEND);
+    tap(A);
+    expect_sent("ed ed ed ed");
+    tap(CAPS);
+    tap(NUM);
+    feed(ACK);
+    feed(ACK);
+    expect_sent("ed 02");
+}
+
+Test(keyboard, tries_lights_again_that_could_not_be_sent)
+{
+    feed(CAPS);
+    send_status = STATUS_TIMEOUT;
+    feed(ACK);
+    support_trace_clear();
+    send_status = STATUS_OK;
+    feed(CAPS | RELEASE);
+    feed(ACK);
+    feed(ACK);
+    expect_sent("ed 04");
+}
+
 Test(keyboard, waits_for_no_answer_to_lights_that_could_not_be_sent)
 {
     feed(CAPS);

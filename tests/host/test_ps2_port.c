@@ -207,6 +207,7 @@ static void poll_until_closed(void)
     }
     cr_assert_eq(result, POLL_READY);
     cr_assert(read.closed);
+    cr_assert_null(port.reader.waker, "a reader that ended is still registered; %s", machine_place());
 }
 
 Test(ps2_port, notices_a_close_at_any_instruction_of_a_poll)
@@ -299,6 +300,7 @@ static void wait_in_boot_until_closed(void)
     machine_window_open();
     cr_assert_not(ps2_wait(&port, &byte_waited_for));
     machine_window_close();
+    cr_assert_null(port.reader.waker, "a reader that ended is still registered; %s", machine_place());
 }
 
 Test(ps2_port, notices_a_close_at_any_instruction_of_a_wait)
