@@ -19,7 +19,7 @@
 enum {
     SAMPLES = BENCH_MICRO_SAMPLES,
     WARM_UP = 4, /* first rounds, not counted: a thread's first switch is not like the others */
-    YIELD_MANY = 900,
+    YIELD_MANY = 1000,
     TASKS_MANY = 10000,
     SCAN_CODE = 0x1e, /* A; pressed again and again it repeats */
 };
@@ -423,15 +423,18 @@ static void spawn(struct counted *self, enum poll (*poll)(struct future *, struc
     executor_spawn(&executor, &self->task, "counted", &self->future);
 }
 
-/* Polls `rounds` times in a row, and reports what one takes on average: single polls are shorter than two stamps. */
-static void report_polls(const char *name, unsigned rounds, unsigned tasks)
+/* Repeats what takes `polls` polls a hundred times in a row and reports what once takes: it is shorter than two stamps
+ * are apart. */
+static void report_polls(const char *name, unsigned polls)
 {
+    enum { REPEATS = 100 };
+
     for (unsigned i = 0; i < SAMPLES / 10; i++) {
         uint64_t before = rdtsc();
 
-        for (unsigned round = 0; round < rounds; round++)
+        for (unsigned poll = 0; poll < REPEATS * polls; poll++)
             (void)executor_poll(&executor, 0);
-        sample_add((rdtsc() - before) / rounds / tasks);
+        sample_add((rdtsc() - before) / REPEATS);
     }
     report(name, "instructions");
 }
@@ -440,15 +443,18 @@ static void bench_tasks(void)
 {
     executor_init(&executor, &parent);
     spawn(&counted[0], wake_and_pend, NULL);
-    report_polls("task.self_wake", 100, 1);
+    report_polls("task.self_wake", 1);
 
+    /* Two tasks, of which each wakes the other and never itself: one is ready at a time, so a round trip is two polls.
+     */
     executor_init(&executor, &parent);
-    spawn(&counted[0], wake_and_pend, &counted[1].task.waker);
-    spawn(&counted[1], pend, NULL); /* woken by the other, answers below */
+    spawn(&counted[1], pend, NULL);
+    (void)executor_poll(&executor, 0);
     counted[1].future.poll = wake_and_pend;
     counted[1].peer = &counted[0].task.waker;
-    (void)executor_poll(&executor, 0);
-    report_polls("task.pingpong_half", 100, 1);
+    spawn(&counted[0], wake_and_pend, &counted[1].task.waker);
+    report_polls("task.pingpong", 2);
+    ASSERT(counted[0].task.polls + 1 == counted[1].task.polls);
 
     executor_init(&executor, &parent);
     for (unsigned i = 0; i < SAMPLES; i++) {
@@ -486,7 +492,7 @@ void bench_micro(void)
     report_one("image.text", (uint64_t)(text_end - text_start) / 1024, "KiB");
     report_one("image.thread", sizeof(struct thread), "bytes");
     bench_yield("thread.yield", 2);
-    bench_yield("thread.yield_many", YIELD_MANY);
+    bench_yield("thread.yield_1000", YIELD_MANY);
     bench_lifecycle();
     bench_irq_entry();
     bench_irq_thread("irq.thread", false, false);
