@@ -33,6 +33,15 @@ void bench_inject(enum device device, uint8_t byte, uint64_t *ticks);
 void bench_publish_end(void);
 bool bench_is_end(const struct input_event *event);
 
+/* Marsaglia's xorshift64: the next state, which is the random number too. Never 0 from a state that is not. */
+static inline uint64_t bench_random(uint64_t state)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
 /* A few dozen instructions of arithmetic, as a CPU-bound thread does them. Returns the next state. Context: any. */
 uint64_t bench_work(uint64_t state);
 

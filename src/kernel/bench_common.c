@@ -39,11 +39,8 @@ bool bench_is_end(const struct input_event *event)
 
 uint64_t bench_work(uint64_t state)
 {
-    for (unsigned i = 0; i < 16; i++) {
-        state ^= state << 13; /* Marsaglia's xorshift64 */
-        state ^= state >> 7;
-        state ^= state << 17;
-    }
+    for (unsigned i = 0; i < 16; i++)
+        state = bench_random(state);
     return state;
 }
 

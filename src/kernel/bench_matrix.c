@@ -70,12 +70,9 @@ static struct consumer {
     const struct cell *cell;
     uint32_t delivered;
     uint32_t missing; /* gaps in the sequence */
-    struct waker *finished;
 } consumer;
 
-static struct hog {
-    struct thread thread;
-} hogs[THREADS_MAX];
+static struct thread hogs[THREADS_MAX];
 
 static struct neighbour {
     struct future future;
@@ -111,20 +108,13 @@ static uint32_t event_number(const struct cell *cell, const struct input_event *
     return (uint32_t)(event->dx - 1 + (-event->dy - 1) * MOTION_SEQUENCE);
 }
 
-static uint64_t random_next(uint64_t *state)
-{
-    *state ^= *state << 13; /* Marsaglia's xorshift64 */
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 /* Half a period to one and a half, uniformly. */
 static uint64_t jittered(struct injector *self)
 {
     uint64_t period = self->cell->period_ns;
 
-    return period / 2 + random_next(&self->random) % (period + 1);
+    self->random = bench_random(self->random);
+    return period / 2 + self->random % (period + 1);
 }
 
 /* Notes whether the port had to drop the byte injected last. */
@@ -203,7 +193,6 @@ static void *consumer_main(void *argument)
         self->delivered++;
         next = delivery->event + 1;
     }
-    waker_wake(self->finished);
     return NULL;
 }
 
@@ -244,7 +233,7 @@ static void load_start(const struct cell *cell)
     struct executor_thread *executor = &bench_executors[cell->style == STYLE_ASYNC ? cell->priority : PRIORITY_EQUAL];
 
     for (unsigned i = 0; cell->load.kind == LOAD_THREADS && i < cell->load.threads; i++)
-        if (thread_start(&hogs[i].thread, "hog", THREAD_PRIORITY_NORMAL, hog_main, NULL) != STATUS_OK)
+        if (thread_start(&hogs[i], "hog", THREAD_PRIORITY_NORMAL, hog_main, NULL) != STATUS_OK)
             panic("no memory for the load's stacks");
     if (cell->load.kind == LOAD_TASKS) {
         neighbour = (struct neighbour){.future = {neighbour_poll}, .duration_ns = cell->load.duration_ns};
@@ -255,7 +244,7 @@ static void load_start(const struct cell *cell)
 static void load_join(const struct cell *cell)
 {
     for (unsigned i = 0; cell->load.kind == LOAD_THREADS && i < cell->load.threads; i++)
-        (void)thread_join(&hogs[i].thread);
+        (void)thread_join(&hogs[i]);
     if (cell->load.kind == LOAD_TASKS)
         while (completion_register(&neighbour.task.done, &thread_current()->waker))
             thread_park();
@@ -380,9 +369,13 @@ static void report(const struct cell *cell, uint64_t entry, uint64_t switches, u
 /* Waits until every event is accounted for, or nothing has come for long after the last injection. */
 static void wait_for_events(const struct cell *cell)
 {
-    while (!completion_done(&consumer.thread.done) &&
-           (injector.event < cell->events || clock_now_ns() < injector.next_ns + GIVE_UP_NS))
-        thread_park_until(injector.next_ns + GIVE_UP_NS);
+    while (completion_register(&consumer.thread.done, &thread_current()->waker)) {
+        uint64_t give_up_ns = injector.next_ns + GIVE_UP_NS;
+
+        if (injector.event == cell->events && clock_now_ns() >= give_up_ns)
+            return;
+        thread_park_until(give_up_ns);
+    }
 }
 
 static void cell_run(const struct cell *cell)
@@ -396,7 +389,6 @@ static void cell_run(const struct cell *cell)
     consumer.cell = cell;
     consumer.delivered = 0;
     consumer.missing = 0;
-    consumer.finished = &thread_current()->waker;
     entry = measure_entry(cell->device);
 
     /* Whatever timers and turns were under way come to rest; from here on a cell depends on nothing before it. */
