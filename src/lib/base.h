@@ -27,6 +27,8 @@ enum status {
     STATUS_NO_MEMORY, /* an allocator or a fixed table is exhausted */
     STATUS_TIMEOUT,   /* hardware did not answer in time */
     STATUS_IO,        /* hardware answered, and the answer is an error */
+    STATUS_EXISTS,    /* what was to be made is there already */
+    STATUS_LARGE,     /* a larger unit covers what was asked for, and is not split */
 };
 
 /*
