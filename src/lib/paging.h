@@ -3,8 +3,13 @@
  * CR3.
  *
  * Tables are made when they are needed and given back when their last entry goes: an entry that points to a table
- * counts that table's entries in bits 52 to 61, which the CPU ignores there (table 4-20), so neither costs a search.
- * The top table is never given back. Virtual addresses are canonical. Locking is the caller's.
+ * counts that table's entries in bits 52 to 61, which the CPU ignores there (tables 4-15, 4-17, 4-19), so neither costs
+ * a search. Therefore a table hangs in one tree only, and only what was mapped here can be changed here; tables that
+ * others built can be read. The top table is never given back. NX has to be on (EFER.NXE).
+ *
+ * The CPU may set accessed and dirty bits (5, 6) at any time. Nothing here depends on them or clears them.
+ * Context: any; locking is the caller's. page_translate(), page_walk() and page_tables_count() write nothing, so a
+ * fault report may call them whatever it interrupted.
  */
 #ifndef DUET_LIB_PAGING_H
 #define DUET_LIB_PAGING_H
@@ -18,6 +23,8 @@ enum page_level {
     PAGE_1G,
     PAGE_LEVELS,
 };
+
+enum { PAGING_LEVELS = 4 };
 
 #define PAGE_SIZE(level) (UINT64_C(1) << (12 + 9 * (level)))
 
@@ -37,10 +44,11 @@ struct paging_operations {
     /* A zeroed frame for a table; STATUS_NO_MEMORY if there is none. */
     enum status (*take)(struct paging *paging, uint64_t *physical);
     void (*give)(struct paging *paging, uint64_t physical);
-    /* Where the frame at `physical` can be accessed. */
+    /* Where the frame at `physical` can be accessed, until it is given. */
     uint64_t *(*at)(struct paging *paging, uint64_t physical);
-    /* The translation of the page at `address` was removed or narrowed: the TLB must forget it (SDM vol. 3, 4.10.4).
-     * Not called where there was none, which the TLB does not keep (4.10.2.3). */
+    /* The translation of the page at `address` was removed or changed, or tables were on the way to it: the CPU must
+     * forget both, as INVLPG makes it do (SDM vol. 3, 4.10.4.1). Tables are given only after that. Not called where
+     * nothing was mapped, which the CPU does not remember (4.10.2.3). */
     void (*flush)(struct paging *paging, uint64_t address);
 };
 
@@ -48,6 +56,10 @@ struct paging {
     const struct paging_operations *operations;
     uint64_t root;           /* physical address of the top table */
     enum page_level largest; /* PAGE_1G where the CPU has them (CPUID 0x80000001 EDX bit 26), else PAGE_2M */
+
+    /* The module's own; zeroed at first. */
+    uint64_t *table[PAGING_LEVELS]; /* on the way to where a page was changed last */
+    uint64_t region;                /* last byte of the 2 MiB whose page table table[0] is; 0: none */
 };
 
 /* Maps one page. Both addresses are multiples of its size. STATUS_NO_MEMORY if there is no frame for a table;
@@ -61,7 +73,8 @@ enum status page_map(struct paging *paging, uint64_t address, uint64_t physical,
  * there, or only smaller pages; STATUS_LARGE, STATUS_INVALID as above. `physical`, if not NULL, gets where it led. */
 enum status page_unmap(struct paging *paging, uint64_t address, enum page_level level, uint64_t *physical) must_check;
 
-/* Changes what may be done with the page of this size at `address`. Errors as page_unmap(). */
+/* Changes what may be done with the page of this size at `address`. Errors as page_unmap(). Flushes if any flag
+ * changes, also where more is allowed than before: by what the TLB remembers that could still fault (4.10.4.3). */
 enum status page_protect(struct paging *paging, uint64_t address, enum page_level level,
                          enum page_flags flags) must_check;
 
@@ -75,16 +88,17 @@ struct translation {
 /* STATUS_NOT_FOUND if nothing is mapped at `address`, STATUS_INVALID if it is not canonical. */
 enum status page_translate(struct paging *paging, uint64_t address, struct translation *translation) must_check;
 
-/* The same for a stretch of whole 4 KiB pages, in the largest pages that fit. On an error what it mapped is unmapped
- * again. */
+/* page_map() for a stretch of whole 4 KiB pages, in the largest pages that fit; its errors too, and STATUS_INVALID for
+ * a stretch that leaves its half of the canonical addresses. On an error what it mapped is unmapped again. No bytes are
+ * no pages: STATUS_OK. */
 enum status page_map_range(struct paging *paging, uint64_t address, uint64_t physical, uint64_t size,
                            enum page_flags flags) must_check;
 
 /* Unmaps all pages of the stretch, whatever their sizes; holes are passed over. STATUS_LARGE, and nothing changed, if a
- * page reaches beyond either end. */
+ * page reaches beyond either end; STATUS_INVALID as page_map_range(). */
 enum status page_unmap_range(struct paging *paging, uint64_t address, uint64_t size) must_check;
 
-/* Calls visit() for every page mapped, in the order of addresses, until it returns false. */
+/* Calls visit() for every page mapped, in the order of addresses, until it returns false. It changes no mapping. */
 void page_walk(struct paging *paging, bool (*visit)(void *context, uint64_t address, const struct translation *page),
                void *context);
 
