@@ -3,8 +3,8 @@
  *
  * Free memory is kept as naturally aligned runs of 2^order frames, on one list an order; a run that is given back joins
  * its buddy as long as that is free too. So taking and giving cost at most one step an order, however much memory there
- * is. A few single frames that were given back last are kept unjoined, so that the common take and give of one frame
- * touch no list; they count as free and join when memory gets short.
+ * is. A few single frames that were given back are kept unjoined, so that the common take and give of one frame touch
+ * no list; they count as free and join when a run is not found without them.
  *
  * What is known of a frame lies in a table outside of it, so the allocator never reads or writes the memory it manages:
  * it runs on the host, and a stray write to freed memory cannot break it. A frame given twice, or never taken, panics.
@@ -70,14 +70,18 @@ size_t frames_table_bytes(uint64_t end);
 /* Begins with no memory. `table` has `count` entries, zeroed. Context: boot. */
 void frames_init(struct frames *frames, struct frame *table, uint32_t count);
 
-/* Adds memory that may be handed out, disjoint from all that was added. Context: boot. */
+/* Adds memory that may be handed out: whole frames of the table, disjoint from all that was added. Its time is the one
+ * here that grows with the memory. Context: boot. */
 void frames_add(struct frames *frames, uint64_t base, uint64_t end);
 
 /* Takes a frame; its contents are whatever they were. STATUS_NO_MEMORY if there is none. Context: any. */
 enum status frames_take(struct frames *frames, uint64_t *address) must_check;
 
-/* Takes `count` frames in a row whose address is a multiple of `align` frames, a power of two. STATUS_NO_MEMORY if
- * there is no such run; STATUS_INVALID if count is 0 or count or align exceed the largest order. Context: any. */
+/* Takes `count` frames in a row whose address is a multiple of `align` frames, a power of two. They are the beginning
+ * of a free run of the next power of two, whose rest stays free: STATUS_NO_MEMORY if there is no such run, though
+ * `count` frames in a row there may be. STATUS_INVALID if count is 0 or count or align exceed the largest order.
+ * Context: any.
+ */
 enum status frames_take_run(struct frames *frames, uint32_t count, uint32_t align, uint64_t *address) must_check;
 
 /* Gives back what frames_take() or frames_take_run() gave, whole. Context: any. */
