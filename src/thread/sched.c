@@ -206,20 +206,11 @@ struct thread *thread_current(void)
     return cpu_this()->current;
 }
 
-void preempt_disable(void)
+void sched_preempt_enabled(void)
 {
-    cpu_this()->preempt_count++;
-    atomic_signal_fence(memory_order_seq_cst);
-}
-
-void preempt_enable(void)
-{
-    struct cpu *cpu = cpu_this();
     uint64_t flags = irq_save();
 
-    ASSERT(cpu->preempt_count > 0);
-    cpu->preempt_count--;
-    leave(cpu, flags);
+    leave(cpu_this(), flags);
 }
 
 void thread_yield(void)

@@ -54,4 +54,27 @@ static inline bool sched_preempt_due(const struct cpu *cpu)
     return unlikely(cpu->need_resched) && cpu->preempt_count == 0;
 }
 
+/* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */
+static inline void preempt_disable(void)
+{
+    cpu_this()->preempt_count++;
+    atomic_signal_fence(memory_order_seq_cst); /* what it protects comes after */
+}
+
+/* What preempt_enable() does when a switch may be due. */
+void sched_preempt_enabled(void);
+
+/* An interrupt that comes once the count is zero switches on its way out, so only one that came before is looked for. */
+static inline void preempt_enable(void)
+{
+    struct cpu *cpu = cpu_this();
+
+    atomic_signal_fence(memory_order_seq_cst);
+    ASSERT(cpu->preempt_count > 0);
+    cpu->preempt_count--;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (unlikely(cpu->need_resched))
+        sched_preempt_enabled();
+}
+
 #endif

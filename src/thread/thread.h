@@ -102,8 +102,4 @@ void thread_sleep_until(uint64_t deadline_ns);
  */
 void thread_wake(struct thread *thread);
 
-/* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */
-void preempt_disable(void);
-void preempt_enable(void);
-
 #endif

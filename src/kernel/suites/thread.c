@@ -425,15 +425,15 @@ static struct {
 } idle_watch;
 
 /* What a compiler's frame pointers chain: the caller's frame, and the address it continues at. */
-struct frame {
-    const struct frame *caller;
+struct stack_frame {
+    const struct stack_frame *caller;
     uint64_t return_address;
 };
 
 /* Follows the frames to the interrupt's own, and looks at what it interrupted. */
 static void idle_watch_wake(struct waker *waker)
 {
-    const struct frame *frame = __builtin_frame_address(0);
+    const struct stack_frame *frame = __builtin_frame_address(0);
     const uint8_t *resumes_at;
 
     (void)waker;
