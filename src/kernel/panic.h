@@ -11,7 +11,8 @@ enum { EXIT_PASSED = 0x10, EXIT_FAILED = 0x11 };
 /* As panic(), with the registers and the backtrace of an exception. Context: exception. */
 _Noreturn void panic_exception(const struct trap_frame *frame, const char *format, ...) printf_like(2, 3);
 
-/* Says that a panic whose message contains `text` is what is being tested: it then passes. Context: thread. */
+/* Says that a panic whose message contains `text`, in which '*' stands for anything, is what is being tested: it then
+ * passes. Context: thread. */
 void panic_expect(const char *text);
 
 /* Says that no person is watching: a panic ends the machine as failed, where it can be ended. Context: thread. */

@@ -19,7 +19,7 @@ enum {
     OCW3_READ_ISR = 0x0b,
     APIC_ISR_TIMER = 0x100 + 0x10 * (APIC_TIMER_VECTOR / 32),
     FRAMES_TRIED = 6000,
-    FRAMES_MAX = 1 << 20, /* 4 GiB */
+    FRAMES_SEEN = 1 << 20, /* 4 GiB */
 };
 
 extern char image_start[], image_end[];
@@ -313,14 +313,14 @@ TEST(unexpected_vector, "boot.unexpected_vectors_count")
 }
 
 static struct physical frames[FRAMES_TRIED];
-static uint64_t frame_seen[FRAMES_MAX / 64];
+static uint64_t frame_seen[FRAMES_SEEN / 64];
 
 static bool frame_is_new(uint64_t address)
 {
     uint64_t number = address / PAGE_BYTES;
     uint64_t bit = UINT64_C(1) << number % 64;
 
-    if (number >= FRAMES_MAX || (frame_seen[number / 64] & bit))
+    if (number >= FRAMES_SEEN || (frame_seen[number / 64] & bit))
         return false;
     frame_seen[number / 64] |= bit;
     return true;

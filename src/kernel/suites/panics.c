@@ -31,7 +31,7 @@ static void *deep_thread(void *unused)
     return (void *)(uintptr_t)deepen(0);
 }
 
-TEST_PANICS(overflow_thread, "panic.overflow_in_thread", "stack overflow in thread deep")
+TEST_PANICS(overflow_thread, "panic.overflow_in_thread", "in thread deep, * bytes under its stack: stack overflow")
 {
     struct thread thread;
 
@@ -39,7 +39,7 @@ TEST_PANICS(overflow_thread, "panic.overflow_in_thread", "stack overflow in thre
     wait_for_it();
 }
 
-TEST_PANICS(overflow_boot, "panic.overflow_in_boot_thread", "stack overflow in thread boot")
+TEST_PANICS(overflow_boot, "panic.overflow_in_boot_thread", "in thread boot, * bytes under its stack: stack overflow")
 {
     (void)deepen(0);
 }
@@ -61,7 +61,7 @@ static void poll_on_executor(enum poll (*poll)(struct future *, struct waker *))
     wait_for_it();
 }
 
-TEST_PANICS(overflow_poll, "panic.overflow_in_poll", "stack overflow in thread suite-high")
+TEST_PANICS(overflow_poll, "panic.overflow_in_poll", "in thread suite-high, * bytes under its stack: stack overflow")
 {
     poll_on_executor(deep_poll);
 }
@@ -83,7 +83,7 @@ static void in_timer_interrupt(void (*wake)(struct waker *))
 }
 
 /* An interrupt runs on the stack of whom it interrupts: here the idle thread. */
-TEST_PANICS(overflow_idle, "panic.overflow_in_idle_thread", "stack overflow in thread idle")
+TEST_PANICS(overflow_idle, "panic.overflow_in_idle_thread", "in thread idle, * bytes under its stack: stack overflow")
 {
     in_timer_interrupt(deep_wake);
 }
@@ -95,41 +95,41 @@ TEST_PANICS(double_fault, "panic.double_fault", "double fault")
 
 static volatile uintptr_t null_ish = 16;
 
-TEST_PANICS(null_write, "panic.null_write", "page fault: write to 0x10, which is not mapped")
+TEST_PANICS(null_write, "panic.null_write", "page fault: write to unmapped page at 0x10, a null pointer, in thread boot")
 {
     *(volatile uint32_t *)null_ish = 1;
 }
 
-TEST_PANICS(null_read, "panic.null_read", "page fault: read of 0x10, which is not mapped")
+TEST_PANICS(null_read, "panic.null_read", "page fault: read of unmapped page at 0x10, a null pointer")
 {
     (void)*(volatile uint32_t *)null_ish;
 }
 
-TEST_PANICS(null_call, "panic.null_call", "page fault: execute 0x10, which is not mapped")
+TEST_PANICS(null_call, "panic.null_call", "page fault: execution of unmapped page at 0x10, a null")
 {
     ((void (*)(void))null_ish)();
 }
 
-TEST_PANICS(write_text, "panic.code_written", "which its page forbids")
+TEST_PANICS(write_text, "panic.code_written", "page fault: write to read-only page at")
 {
     *(volatile uint8_t *)(uintptr_t)stack_nowhere = 0x90;
 }
 
 static const uint32_t constant = 1;
 
-TEST_PANICS(write_rodata, "panic.constant_written", "which its page forbids")
+TEST_PANICS(write_rodata, "panic.constant_written", "page fault: write to read-only page at")
 {
     *(volatile uint32_t *)(uintptr_t)&constant = 2;
 }
 
 static uint8_t code_in_data[] = {0xc3}; /* ret */
 
-TEST_PANICS(execute_data, "panic.data_executed", "which its page forbids")
+TEST_PANICS(execute_data, "panic.data_executed", "page fault: execution of no-execute page at")
 {
     ((void (*)(void))(uintptr_t)code_in_data)();
 }
 
-TEST_PANICS(execute_stack, "panic.stack_executed", "page fault: execute")
+TEST_PANICS(execute_stack, "panic.stack_executed", "page fault: execution of no-execute page at")
 {
     volatile uint8_t code[] = {0xc3};
 
@@ -219,7 +219,7 @@ static void null_writing_wake(struct waker *waker)
     *(volatile uint32_t *)null_ish = 1;
 }
 
-TEST_PANICS(fault_in_irq, "panic.fault_in_interrupt", "page fault: write to 0x10")
+TEST_PANICS(fault_in_irq, "panic.fault_in_interrupt", "page fault: write to unmapped page at 0x10")
 {
     in_timer_interrupt(null_writing_wake);
 }

@@ -137,6 +137,44 @@
     compare_all
     leave_and_return
 
+/* An exception as the CPU delivers it, whichever way it can be had here: by INT, which pushes no error code (Intel SDM
+ * vol. 3, 6.14.2), or by pushing all that the CPU would have. The second way has no register to spare. */
+    .macro deliver vector
+    .if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30
+    pushfq
+    popq delivered_rflags
+    mov %rsp, delivered_rsp
+    and $-16, %rsp
+    pushq $0x10
+    pushq delivered_rsp
+    pushq delivered_rflags
+    pushq $0x08
+    pushq $deliver_return_\vector
+    pushq $0x500 + \vector
+    cli
+    jmp *vector_stubs + 8 * \vector
+    .else
+    int $\vector
+    .endif
+deliver_return_\vector:
+    .endm
+
+    .macro across_exception vector
+registers_across_exception_\vector:
+    enter
+    fill
+    deliver \vector
+    compare_all
+    leave_and_return
+    .endm
+
+    .altmacro
+    .set vector, 0
+    .rept 32
+    across_exception %vector
+    .set vector, vector + 1
+    .endr
+
     function registers_across_call
     enter
     mov %rdi, %rax
@@ -174,6 +212,14 @@
     cld
     ret
 
+/* Returns only by the hand of a handler that goes on at try_failed. */
+    function divide_by_zero
+    xor %ecx, %ecx
+    xor %edx, %edx
+    mov $1, %eax
+    div %ecx
+    ud2
+
     function invalid_opcode
     ud2
 
@@ -181,5 +227,48 @@
     function stack_nowhere
     mov $0x8000, %esp
     push %rax
+
+/* bool try_read(const void *), try_write(void *), try_execute(const void *): true if it did not fault. A handler of the
+ * fault has it go on at try_failed. */
+    function try_read
+    mov (%rdi), %al
+    mov $1, %eax
+    ret
+
+    function try_write
+    movb $0xc3, (%rdi)                          # ret: what try_execute() needs
+    mov $1, %eax
+    ret
+
+    function try_execute
+    call *%rdi
+    mov $1, %eax
+    ret
+
+    .globl try_failed
+try_failed:
+    xor %eax, %eax
+    ret
+
+/* void (*const registers_across_exception[32])(struct registers *) */
+    .section .rodata
+    .balign 8
+    .globl registers_across_exception
+registers_across_exception:
+    .macro across_address vector
+    .quad registers_across_exception_\vector
+    .endm
+    .set vector, 0
+    .rept 32
+    across_address %vector
+    .set vector, vector + 1
+    .endr
+
+    .bss
+    .balign 8
+delivered_rsp:
+    .skip 8
+delivered_rflags:
+    .skip 8
 
     .section .note.GNU-stack, "", @progbits

@@ -46,6 +46,9 @@ void registers_spin(struct registers *registers);
 void registers_across_breakpoint(struct registers *registers);
 void registers_across_interrupt(struct registers *registers); /* SUITE_VECTOR */
 
+/* The same for each exception, delivered as the CPU would, with 0x500 + vector for an error code where it has one. */
+extern void (*const registers_across_exception[32])(struct registers *registers);
+
 /* Fills the registers that a function must preserve, calls it, and compares. */
 void registers_across_call(struct registers *registers, void (*function)(void));
 
@@ -63,7 +66,15 @@ void raise_ff(void);
 /* The same with the direction flag set, which a C function may not find. */
 void raise_40_downwards(void);
 
+/* One access to memory. True if it did not fault; one that did goes on at try_failed, by whoever handles the fault:
+ * try_execute()'s with the return address it had pushed taken off the stack. */
+bool try_read(const void *address);
+bool try_write(void *address); /* writes the instruction ret */
+bool try_execute(const void *address);
+extern char try_failed[];
+
 /* What ends a machine. */
+void divide_by_zero(void);
 void invalid_opcode(void);
 void stack_nowhere(void);
 

@@ -78,6 +78,27 @@ static inline uint64_t read_cr3(void)
     return value;
 }
 
+static inline uint64_t read_cr0(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mov %%cr0, %0" : "=r"(value));
+    return value;
+}
+
+static inline uint64_t read_cr4(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
+    return value;
+}
+
+static inline void write_cr4(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+
 static inline void invlpg(const void *address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
@@ -96,6 +117,11 @@ static inline void lgdt(const struct descriptor_table *table)
 static inline void lidt(const struct descriptor_table *table)
 {
     __asm__ volatile("lidt %0" : : "m"(*table));
+}
+
+static inline void sidt(struct descriptor_table *table)
+{
+    __asm__ volatile("sidt %0" : "=m"(*table));
 }
 
 static inline void ltr(uint16_t selector)

@@ -7,6 +7,9 @@
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/pic.h"
+#include "kernel/x86_64/stacks.h"
+#include "lib/format.h"
+#include "lib/page_fault.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
 
@@ -20,7 +23,16 @@ enum {
     IST_DOUBLE_FAULT = 1,
     IST_NMI = 2,
     IST_MACHINE_CHECK = 3,
+    ISTS,
+
+    CR4_MCE = 1 << 6,
+    CPUID_EDX_MCE = 1 << 7,
+    MSR_MCG_CAP = 0x179,
+    MSR_MCG_STATUS = 0x17a,
+    MSR_MC0_STATUS = 0x401, /* four registers a bank */
+    MCG_CAP_BANKS = 0xff,
 };
+#define MC_STATUS_VALID (UINT64_C(1) << 63)
 
 struct gate {
     uint16_t offset_low, selector;
@@ -48,6 +60,12 @@ static struct {
     interrupt_handler *handler;
     uint64_t count;
 } vectors[VECTORS];
+static exception_handler *exception_handlers[VECTOR_INTERRUPTS];
+static uint64_t exception_counts[VECTOR_INTERRUPTS];
+static struct {
+    const char *name;
+    char *stack;
+} own_stacks[ISTS];
 static uint64_t spurious;
 static uint64_t unexpected;
 
@@ -68,7 +86,8 @@ interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler)
 
 uint64_t interrupt_count(unsigned vector)
 {
-    return vectors[vector].count;
+    ASSERT(vector < VECTORS);
+    return vector < VECTOR_INTERRUPTS ? exception_counts[vector] : vectors[vector].count;
 }
 
 uint64_t interrupt_spurious(void)
@@ -153,43 +172,130 @@ static const char *const exception_names[VECTOR_INTERRUPTS] = {
     "reserved (31)",
 };
 
-/* The thread whose stack begins at `stack`, for the report of an overflow. */
-static const char *stack_owner(const void *stack)
+const char *exception_name(unsigned vector)
 {
+    return vector < VECTOR_INTERRUPTS ? exception_names[vector] : "no exception";
+}
+
+exception_handler *exception_set(unsigned vector, exception_handler *handler)
+{
+    exception_handler *previous;
+
+    ASSERT(vector < VECTOR_INTERRUPTS);
+    previous = exception_handlers[vector];
+    exception_handlers[vector] = handler;
+    return previous;
+}
+
+void *interrupt_stack(unsigned vector)
+{
+    ASSERT(vector < VECTORS);
+    return idt[vector].ist ? own_stacks[idt[vector].ist].stack : NULL;
+}
+
+bool interrupt_own_stack(uintptr_t address, uintptr_t *base, size_t *size)
+{
+    for (unsigned ist = 1; ist < ISTS; ist++) {
+        uintptr_t stack = (uintptr_t)own_stacks[ist].stack;
+
+        if (!stack || address < stack || address >= stack + THREAD_STACK_BYTES)
+            continue;
+        *base = stack;
+        *size = THREAD_STACK_BYTES;
+        return true;
+    }
+    return false;
+}
+
+/* Whose stack begins at `stack`, in words. */
+static void stack_owner(char *buffer, size_t size, const void *stack)
+{
+    for (unsigned ist = 1; ist < ISTS; ist++)
+        if (own_stacks[ist].stack == stack)
+            format_text(buffer, size, "the %s stack", own_stacks[ist].name);
     list_for_each (node, &thread_all) {
         const struct thread *thread = container_of(node, struct thread, all);
 
-        if (thread->stack == stack)
-            return thread->name;
+        if (thread->stack != stack)
+            continue;
+        if (thread == thread_current())
+            format_text(buffer, size, "its stack");
+        else
+            format_text(buffer, size, "the stack of thread %s", thread->name);
     }
-    return "none";
 }
 
 /* Running into a guard page faults; with no stack left to push the fault's frame on, it becomes a double fault. */
-static _Noreturn void exception_fatal(const struct trap_frame *frame)
+static void describe_overflow(char *buffer, size_t size, uint64_t address)
+{
+    const char *stack = stack_guarding(address);
+    char owner[48] = "a stack that nobody has";
+
+    *buffer = '\0';
+    if (!stack)
+        return;
+    stack_owner(owner, sizeof(owner), stack);
+    format_text(buffer, size, ", %lu bytes under %s: stack overflow", (unsigned long)((uint64_t)stack - address),
+                owner);
+}
+
+static _Noreturn void memory_fault(const struct trap_frame *frame)
 {
     uint64_t address = read_cr2();
-    bool memory = frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT;
-    const void *stack = memory ? stack_guarding(address) : NULL;
+    const struct thread *thread = thread_current();
+    const char *name = thread ? thread->name : "none";
+    struct translation page;
+    char overflow[96];
+    char tried[96];
 
-    if (stack)
-        panic_exception(frame, "stack overflow in thread %s, at %p", stack_owner(stack), (void *)address);
-    if (frame->vector == VECTOR_PAGE_FAULT)
-        panic_exception(frame, "page fault: %s %p, %s",
-                        frame->error & 16  ? "execute"
-                        : frame->error & 2 ? "write to"
-                                           : "read of",
-                        (void *)address, frame->error & 1 ? "which its page forbids" : "which is not mapped");
+    describe_overflow(overflow, sizeof(overflow), address);
+    if (frame->vector == VECTOR_DOUBLE_FAULT && !*overflow)
+        panic_exception(frame, "double fault, in thread %s", name);
+    page_fault_describe(tried, sizeof(tried), address,
+                        frame->vector == VECTOR_DOUBLE_FAULT ? PAGE_FAULT_WRITE : frame->error,
+                        mmu_translate_unlocked((const void *)address, &page) == STATUS_OK ? &page : NULL);
+    panic_exception(frame, "%s: %s, in thread %s%s", exception_names[frame->vector], tried, name, overflow);
+}
+
+/* Which of the CPU's banks have an error (SDM vol. 3, 15.3.2). */
+static _Noreturn void machine_check(const struct trap_frame *frame)
+{
+    unsigned banks = rdmsr(MSR_MCG_CAP) & MCG_CAP_BANKS;
+
+    for (unsigned bank = 0; bank < banks; bank++) {
+        uint64_t status = rdmsr(MSR_MC0_STATUS + 4 * bank);
+
+        if (status & MC_STATUS_VALID)
+            panic_exception(frame, "machine check: bank %u says 0x%lx, the CPU 0x%lx", bank, (unsigned long)status,
+                            (unsigned long)rdmsr(MSR_MCG_STATUS));
+    }
+    panic_exception(frame, "machine check: no bank says why, the CPU 0x%lx", (unsigned long)rdmsr(MSR_MCG_STATUS));
+}
+
+static _Noreturn void exception_fatal(const struct trap_frame *frame)
+{
+    if (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)
+        memory_fault(frame);
+    if (frame->vector == VECTOR_MACHINE_CHECK)
+        machine_check(frame);
     panic_exception(frame, "%s, error code 0x%lx", exception_names[frame->vector], (unsigned long)frame->error);
+}
+
+static bool breakpoint_taken(struct trap_frame *frame)
+{
+    console_print("breakpoint at %p\n", (void *)frame->rip);
+    return true;
 }
 
 void exception(struct trap_frame *frame);
 
 void exception(struct trap_frame *frame)
 {
-    if (frame->vector != VECTOR_BREAKPOINT)
+    exception_handler *handler = exception_handlers[frame->vector];
+
+    exception_counts[frame->vector]++;
+    if (!handler || !handler(frame))
         exception_fatal(frame);
-    console_print("breakpoint at %p\n", (void *)frame->rip);
 }
 
 static void gate_set(unsigned vector, unsigned ist)
@@ -225,6 +331,7 @@ void interrupt_init(void)
         gate_set(vector, 0);
     for (unsigned vector = VECTOR_INTERRUPTS; vector < VECTORS; vector++)
         vectors[vector].handler = handle_unexpected;
+    exception_handlers[VECTOR_BREAKPOINT] = breakpoint_taken;
     lidt(&(struct descriptor_table){sizeof(idt) - 1, (uint64_t)idt});
 }
 
@@ -233,6 +340,8 @@ static void use_own_stack(unsigned vector, unsigned ist)
     char *stack = stack_alloc(THREAD_STACK_BYTES);
 
     ASSERT(stack);
+    own_stacks[ist].name = exception_names[vector];
+    own_stacks[ist].stack = stack;
     tss.ist[ist] = (uint64_t)(stack + THREAD_STACK_BYTES);
     gate_set(vector, ist);
 }
@@ -242,4 +351,6 @@ void interrupt_use_own_stacks(void)
     use_own_stack(VECTOR_DOUBLE_FAULT, IST_DOUBLE_FAULT);
     use_own_stack(VECTOR_NMI, IST_NMI);
     use_own_stack(VECTOR_MACHINE_CHECK, IST_MACHINE_CHECK);
+    if (cpuid(1).edx & CPUID_EDX_MCE)
+        write_cr4(read_cr4() | CR4_MCE); /* without it a machine check shuts the machine down (SDM vol. 3, 2.5) */
 }

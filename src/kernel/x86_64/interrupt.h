@@ -44,6 +44,22 @@ void interrupt_use_own_stacks(void);
  * Returns the handler so far, for who wants to put it back. Context: boot, thread. */
 interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler);
 
+/* Called for an exception, on its stack, with interrupts off, or on where the frame says so and it turns them on. What
+ * it changes in the frame is what returns. False: it is not mine, and the machine stops with a report. */
+typedef bool exception_handler(struct trap_frame *frame);
+
+/* Has an exception handled; NULL for nobody. Returns the handler so far. Context: boot, thread. */
+exception_handler *exception_set(unsigned vector, exception_handler *handler);
+
+/* What the manual calls an exception. Context: any. */
+const char *exception_name(unsigned vector);
+
+/* The stack of its own that an exception has, its lowest byte; NULL if it has none. Context: any. */
+void *interrupt_stack(unsigned vector);
+
+/* If `address` is on a stack of interrupt_use_own_stacks(), says which. Context: any. */
+bool interrupt_own_stack(uintptr_t address, uintptr_t *base, size_t *size);
+
 /* How often a vector was taken. Context: any. */
 uint64_t interrupt_count(unsigned vector);
 

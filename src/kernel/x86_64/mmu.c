@@ -1,55 +1,45 @@
-/*
- * Frames come from the usable ranges in order, and freed ones from a list first. The image, the loader's structures and
- * everything below 1 MiB are never handed out.
- */
+/* The kernel's page tables: lib/paging.h on this machine, and what is mapped at boot. */
 #include "kernel/x86_64/mmu.h"
 
 #include "kernel/x86_64/cpu.h"
 #include "lib/mem.h"
-#include "thread/arch.h"
-#include "thread/thread.h"
+#include "thread/lock.h"
 
 #define DIRECT_BASE UINT64_C(0xffff800000000000)
-#define STACK_BASE  UINT64_C(0xffffc00000000000)
-#define DEVICE_BASE UINT64_C(0xffffd00000000000)
+#define AREA_BASE   UINT64_C(0xffffd00000000000)
 #define KERNEL_BASE UINT64_C(0xffffffff80000000)
 
-#define PAGE_PRESENT  UINT64_C(0x001)
-#define PAGE_WRITABLE UINT64_C(0x002)
-#define PAGE_UNCACHED UINT64_C(0x018) /* PWT and PCD */
-#define PAGE_LARGE    UINT64_C(0x080)
-#define PAGE_GLOBAL   UINT64_C(0x100)
-#define PAGE_NX       UINT64_C(0x8000000000000000)
-#define PAGE_ADDRESS  UINT64_C(0x000ffffffffff000)
+#define CPUID_EXTENDED 0x80000001
 
 enum {
-    LARGE_BYTES = 2 << 20,
     BOOT_MAPPED_BYTES = 1 << 30, /* by boot.S */
     LOW_BYTES = 1 << 20,
-    STACK_SLOT_BYTES = 32768, /* a guard page and the stack above it */
-    STACK_SLOTS = 1024,
-};
-_Static_assert(THREAD_STACK_BYTES + PAGE_BYTES <= STACK_SLOT_BYTES, "a slot holds a stack and its guard");
 
-extern char image_start[], image_end[]; /* physical */
+    CPUID_FEATURES = 7,
+    CPUID_EBX_SMEP = 1 << 7,
+    CPUID_EBX_SMAP = 1 << 20,
+    CPUID_ECX_UMIP = 1 << 2,
+    CPUID_EDX_GIB_PAGES = 1 << 26,
+
+    CR4_UMIP = 1 << 11,
+    CR4_SMEP = 1 << 20,
+    CR4_SMAP = 1 << 21,
+};
+
 extern char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[], boot_stack_guard[];
 
-/* Usable memory still to be handed out for the first time. */
-static struct memory_range usable[BOOT_MAX_RANGES];
-static size_t usable_count;
-static struct memory_range reserved[2 + BOOT_MAX_MODULES];
-static size_t reserved_count;
-static uint64_t free_list; /* physical address of the first freed frame, which holds the next; 0 ends it */
-static size_t free_count;
-
-static uint64_t *root;
-static uint64_t device_next = DEVICE_BASE;
-static uint32_t stack_slots_used;
-static void *stack_pool; /* freed stacks, mapped; each holds the next */
+struct mmu_protections mmu_protections;
+static struct lock lock;
+static uint64_t area_next = AREA_BASE;
 
 void *mmu_direct(struct physical address)
 {
     return (void *)(DIRECT_BASE + address.address);
+}
+
+struct physical mmu_direct_physical(const void *pointer)
+{
+    return (struct physical){(uint64_t)pointer - DIRECT_BASE};
 }
 
 const void *mmu_boot_at(uint64_t physical, size_t size)
@@ -59,269 +49,211 @@ const void *mmu_boot_at(uint64_t physical, size_t size)
     return mmu_direct((struct physical){physical});
 }
 
-static void reserve(uint64_t base, uint64_t size)
+static enum status table_take(struct paging *paging, uint64_t *physical)
 {
-    reserved[reserved_count++] = (struct memory_range){base, size, MEMORY_RESERVED};
+    struct physical frame;
+    enum status status = frame_alloc(&frame);
+
+    (void)paging;
+    if (status == STATUS_OK)
+        *physical = frame.address;
+    return status;
 }
 
-/* The end of the reserved range that the frame at `address` touches, or 0. */
-static uint64_t reserved_until(uint64_t address)
+static void table_give(struct paging *paging, uint64_t physical)
 {
-    for (size_t i = 0; i < reserved_count; i++)
-        if (address < reserved[i].base + reserved[i].size && reserved[i].base < address + PAGE_BYTES)
-            return reserved[i].base + reserved[i].size;
-    return 0;
+    (void)paging;
+    frame_free((struct physical){physical});
 }
 
-static uint64_t page_up(uint64_t address)
+static uint64_t *table_at(struct paging *paging, uint64_t physical)
 {
-    return (address + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+    (void)paging;
+    return mmu_direct((struct physical){physical});
 }
 
-static void frames_init(const struct boot_info *info)
+static void flush(struct paging *paging, uint64_t address)
 {
-    reserve((uint64_t)image_start, (uint64_t)image_end - (uint64_t)image_start);
-    reserve(info->info_base, info->info_size);
-    for (size_t i = 0; i < info->module_count; i++)
-        reserve(info->modules[i].base, info->modules[i].size);
-    for (size_t i = 0; i < info->range_count; i++) {
-        struct memory_range range = info->ranges[i];
-        uint64_t end = range.base + range.size;
-
-        if (range.kind != MEMORY_USABLE || end <= LOW_BYTES)
-            continue;
-        if (range.base < LOW_BYTES)
-            range.base = LOW_BYTES;
-        range.base = page_up(range.base);
-        end &= ~(uint64_t)(PAGE_BYTES - 1);
-        if (end <= range.base)
-            continue;
-        range.size = end - range.base;
-        usable[usable_count++] = range;
-        free_count += range.size / PAGE_BYTES;
-    }
+    (void)paging;
+    invlpg((const void *)address);
 }
 
-size_t frames_free(void)
+static const struct paging_operations operations = {table_take, table_give, table_at, flush};
+static struct paging paging = {.operations = &operations, .largest = PAGE_2M};
+
+enum status mmu_map(const void *address, struct physical physical, size_t size, enum page_flags flags)
 {
-    return free_count;
+    uint64_t saved = lock_acquire(&lock);
+    enum status status = page_map_range(&paging, (uint64_t)address, physical.address, size, flags);
+
+    lock_release(&lock, saved);
+    return status;
 }
 
-/* The next frame that was never handed out, or 0. */
-static uint64_t frame_take_fresh(void)
+enum status mmu_unmap(const void *address, size_t size)
 {
-    for (size_t i = 0; i < usable_count; i++) {
-        struct memory_range *range = &usable[i];
+    uint64_t saved = lock_acquire(&lock);
+    enum status status = page_unmap_range(&paging, (uint64_t)address, size);
 
-        while (range->size) {
-            uint64_t frame = range->base;
-
-            range->base += PAGE_BYTES;
-            range->size -= PAGE_BYTES;
-            free_count--;
-            if (!reserved_until(frame))
-                return frame;
-        }
-    }
-    return 0;
+    lock_release(&lock, saved);
+    return status;
 }
 
-enum status frame_alloc(struct physical *frame)
+enum status mmu_protect(const void *address, enum page_level level, enum page_flags flags)
 {
-    uint64_t flags = irq_save();
-    uint64_t address = free_list;
+    uint64_t saved = lock_acquire(&lock);
+    enum status status = page_protect(&paging, (uint64_t)address, level, flags);
 
-    if (address) {
-        free_list = *(uint64_t *)mmu_direct((struct physical){address});
-        free_count--;
-    } else {
-        address = frame_take_fresh();
-    }
-    irq_restore(flags);
-    if (!address)
-        return STATUS_NO_MEMORY;
-    frame->address = address;
-    memset(mmu_direct(*frame), 0, PAGE_BYTES);
-    return STATUS_OK;
+    lock_release(&lock, saved);
+    return status;
 }
 
-void frame_free(struct physical frame)
+enum status mmu_translate(const void *address, struct translation *translation)
 {
-    uint64_t flags = irq_save();
+    uint64_t saved = lock_acquire(&lock);
+    enum status status = page_translate(&paging, (uint64_t)address, translation);
 
-    *(uint64_t *)mmu_direct(frame) = free_list;
-    free_list = frame.address;
-    free_count++;
-    irq_restore(flags);
+    lock_release(&lock, saved);
+    return status;
 }
 
-/* The entry of `table` that leads towards `address` at `level` (3: PML4 ... 0: page table). */
-static uint64_t *entry_at(uint64_t *table, uint64_t address, unsigned level)
+enum status mmu_translate_unlocked(const void *address, struct translation *translation)
 {
-    return &table[address >> (12 + 9 * level) & 511];
+    return page_translate(&paging, (uint64_t)address, translation);
 }
 
-/* Finds the entry of `address` at `level`, creating the tables above it. NULL if memory runs out. */
-static uint64_t *walk(uint64_t address, unsigned level)
+void mmu_walk(bool (*visit)(void *context, uint64_t address, const struct translation *page), void *context)
 {
-    uint64_t *table = root;
-
-    for (unsigned at = 3; at > level; at--) {
-        uint64_t *entry = entry_at(table, address, at);
-        struct physical frame;
-
-        ASSERT(!(*entry & PAGE_LARGE));
-        if (!(*entry & PAGE_PRESENT)) {
-            if (frame_alloc(&frame) != STATUS_OK)
-                return NULL;
-            *entry = frame.address | PAGE_PRESENT | PAGE_WRITABLE;
-        }
-        table = mmu_direct((struct physical){*entry & PAGE_ADDRESS});
-    }
-    return entry_at(table, address, level);
+    page_walk(&paging, visit, context);
 }
 
-/* Maps whole pages, large ones where both addresses and the size allow. */
-static enum status map(uint64_t address, uint64_t physical, uint64_t size, uint64_t flags)
+size_t mmu_tables(void)
 {
-    while (size) {
-        bool large = size >= LARGE_BYTES && !((address | physical) & (LARGE_BYTES - 1));
-        uint64_t *entry = walk(address, large ? 1 : 0);
-        uint64_t step = large ? LARGE_BYTES : PAGE_BYTES;
-
-        if (!entry)
-            return STATUS_NO_MEMORY;
-        ASSERT(!(*entry & PAGE_PRESENT));
-        *entry = physical | flags | PAGE_PRESENT | PAGE_GLOBAL | (large ? PAGE_LARGE : 0);
-        address += step;
-        physical += step;
-        size -= step;
-    }
-    return STATUS_OK;
+    return page_tables_count(&paging);
 }
 
-static void map_or_panic(uint64_t address, uint64_t physical, uint64_t size, uint64_t flags)
+static bool count_writable_executable(void *context, uint64_t address, const struct translation *page)
 {
-    if (map(address, physical, size, flags) != STATUS_OK)
+    size_t *count = context;
+
+    (void)address;
+    if ((page->flags & PAGE_WRITE) && (page->flags & PAGE_EXECUTE))
+        ++*count;
+    return true;
+}
+
+size_t mmu_writable_executable(void)
+{
+    size_t count = 0;
+
+    mmu_walk(count_writable_executable, &count);
+    return count;
+}
+
+static void map_or_panic(uint64_t address, uint64_t physical, uint64_t size, enum page_flags flags)
+{
+    enum status status = mmu_map((const void *)address, (struct physical){physical}, size, flags | PAGE_GLOBAL);
+
+    if (status == STATUS_NO_MEMORY)
         panic("no memory for page tables");
+    ASSERT(status == STATUS_OK);
 }
 
-static void map_image(const char *start, const char *end, uint64_t flags)
+static void map_image(const char *start, const char *end, enum page_flags flags)
 {
     map_or_panic((uint64_t)start, (uint64_t)start - KERNEL_BASE, (uint64_t)(end - start), flags);
+}
+
+static bool is_ram(const struct memory_range *range)
+{
+    return range->kind != MEMORY_RESERVED && range->kind != MEMORY_BAD;
+}
+
+/* The lowest page at or above `from` that some range of RAM touches, and the end of that range. Ranges come unsorted,
+ * may overlap, and neighbours may share a page. False if there is none. */
+static bool next_ram(const struct boot_info *info, uint64_t from, uint64_t *base, uint64_t *end)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < info->range_count; i++) {
+        const struct memory_range *range = &info->ranges[i];
+        uint64_t first = range->base & ~(uint64_t)(PAGE_BYTES - 1);
+        uint64_t last = (range->base + range->size - 1) | (PAGE_BYTES - 1);
+
+        if (first < from)
+            first = from;
+        if (!is_ram(range) || last < first || last >= (uint64_t)FRAMES_MAX * FRAME_BYTES || (found && first >= *base))
+            continue;
+        *base = first;
+        *end = last + 1;
+        found = true;
+    }
+    return found;
 }
 
 /* The first megabyte is mapped whole, as the memory map says little about it and the VGA's text is there. */
 static void map_ram(const struct boot_info *info)
 {
-    map_or_panic(DIRECT_BASE, 0, LOW_BYTES, PAGE_WRITABLE | PAGE_NX);
-    for (size_t i = 0; i < info->range_count; i++) {
-        uint64_t base = info->ranges[i].base & ~(uint64_t)(PAGE_BYTES - 1);
-        uint64_t end = page_up(info->ranges[i].base + info->ranges[i].size);
+    uint64_t base = 0;
+    uint64_t end = 0;
 
-        if (info->ranges[i].kind == MEMORY_RESERVED || info->ranges[i].kind == MEMORY_BAD || end <= LOW_BYTES)
-            continue;
-        if (base < LOW_BYTES)
-            base = LOW_BYTES;
-        for (; base < end; base += PAGE_BYTES) { /* neighbours may share a page, ranges may overlap */
-            uint64_t *entry = walk(DIRECT_BASE + base, 1);
+    map_or_panic(DIRECT_BASE, 0, LOW_BYTES, PAGE_WRITE);
+    for (uint64_t from = LOW_BYTES; next_ram(info, from, &base, &end); from = end)
+        map_or_panic(DIRECT_BASE + base, base, end - base, PAGE_WRITE);
+}
 
-            if (!entry)
-                panic("no memory for page tables");
-            if (!(base & (LARGE_BYTES - 1)) && end - base >= LARGE_BYTES && !*entry) {
-                map_or_panic(DIRECT_BASE + base, base, LARGE_BYTES, PAGE_WRITABLE | PAGE_NX);
-                base += LARGE_BYTES - PAGE_BYTES;
-                continue;
-            }
-            if (*entry & PAGE_LARGE)
-                continue;
-            entry = walk(DIRECT_BASE + base, 0);
-            if (entry && !(*entry & PAGE_PRESENT))
-                map_or_panic(DIRECT_BASE + base, base, PAGE_BYTES, PAGE_WRITABLE | PAGE_NX);
-        }
-    }
+/* Turns on what keeps the kernel from running or touching ring 3's pages by mistake, and ring 3 from reading the
+ * descriptor tables' addresses (SDM vol. 3, 4.6, 2.5). NX and WP are on since boot.S. */
+static void protect(void)
+{
+    struct cpuid features = {0};
+    uint64_t cr4 = read_cr4();
+
+    if (cpuid(0).eax >= CPUID_FEATURES)
+        features = cpuid(CPUID_FEATURES);
+    mmu_protections.smep = features.ebx & CPUID_EBX_SMEP;
+    mmu_protections.smap = features.ebx & CPUID_EBX_SMAP;
+    mmu_protections.umip = features.ecx & CPUID_ECX_UMIP;
+    write_cr4(cr4 | (mmu_protections.smep ? CR4_SMEP : 0) | (mmu_protections.smap ? CR4_SMAP : 0) |
+              (mmu_protections.umip ? CR4_UMIP : 0));
 }
 
 void mmu_init(const struct boot_info *info)
 {
-    struct physical frame;
+    struct physical root;
 
-    frames_init(info);
-    if (frame_alloc(&frame) != STATUS_OK)
-        panic("the loader's memory map has no usable memory");
-    root = mmu_direct(frame);
+    physical_init(info, BOOT_MAPPED_BYTES);
+    mmu_protections.gib_pages = cpuid(CPUID_EXTENDED).edx & CPUID_EDX_GIB_PAGES;
+    if (mmu_protections.gib_pages)
+        paging.largest = PAGE_1G;
+    if (frame_alloc(&root) != STATUS_OK)
+        panic("no memory for page tables");
+    paging.root = root.address;
     map_ram(info);
-    map_image(text_start, text_end, 0);
-    map_image(rodata_start, rodata_end, PAGE_NX);
-    map_image(data_start, boot_stack_guard, PAGE_WRITABLE | PAGE_NX);
-    map_image(boot_stack_guard + PAGE_BYTES, data_end, PAGE_WRITABLE | PAGE_NX);
-    write_cr3(frame.address);
+    map_image(text_start, text_end, PAGE_EXECUTE);
+    map_image(rodata_start, rodata_end, 0);
+    map_image(data_start, boot_stack_guard, PAGE_WRITE);
+    map_image(boot_stack_guard + PAGE_BYTES, data_end, PAGE_WRITE);
+    write_cr3(root.address);
+    physical_add_rest();
+    protect();
+}
+
+void *mmu_reserve(size_t size)
+{
+    uint64_t saved = lock_acquire(&lock);
+    uint64_t address = area_next;
+
+    area_next += ((size + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1)) + PAGE_BYTES;
+    lock_release(&lock, saved);
+    return (void *)address;
 }
 
 volatile void *mmu_map_device(uint64_t physical, size_t size)
 {
-    uint64_t address = device_next;
+    size_t whole = (size + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+    void *address = mmu_reserve(whole);
 
-    device_next += page_up(size) + PAGE_BYTES;
-    map_or_panic(address, physical, page_up(size), PAGE_WRITABLE | PAGE_NX | PAGE_UNCACHED);
-    return (volatile void *)address;
-}
-
-/* Maps the frames of a fresh slot's stack. What is mapped when memory runs out stays, unused: the machine is full. */
-static bool stack_map(uint64_t stack, size_t size_bytes)
-{
-    for (uint64_t page = stack; page < stack + size_bytes; page += PAGE_BYTES) {
-        struct physical frame;
-
-        if (frame_alloc(&frame) != STATUS_OK ||
-            map(page, frame.address, PAGE_BYTES, PAGE_WRITABLE | PAGE_NX) != STATUS_OK)
-            return false;
-    }
-    return true;
-}
-
-/* Freed stacks are kept mapped, so that threads come and go without touching page tables. */
-void *stack_alloc(size_t size_bytes)
-{
-    uint64_t flags = irq_save();
-    void *stack = stack_pool;
-
-    ASSERT(size_bytes == THREAD_STACK_BYTES);
-    if (stack) {
-        stack_pool = *(void **)stack;
-    } else if (stack_slots_used < STACK_SLOTS) {
-        uint64_t slot = STACK_BASE + (uint64_t)stack_slots_used++ * STACK_SLOT_BYTES;
-
-        stack = (void *)(slot + STACK_SLOT_BYTES - size_bytes);
-        if (!stack_map((uint64_t)stack, size_bytes))
-            stack = NULL;
-    }
-    irq_restore(flags);
-    return stack;
-}
-
-void stack_free(void *stack, size_t size_bytes)
-{
-    uint64_t flags = irq_save();
-
-    ASSERT(size_bytes == THREAD_STACK_BYTES);
-    *(void **)stack = stack_pool;
-    stack_pool = stack;
-    irq_restore(flags);
-}
-
-extern char boot_stack[];
-
-void *stack_guarding(uintptr_t address)
-{
-    uintptr_t slot;
-
-    if (address >= (uintptr_t)boot_stack_guard && address < (uintptr_t)boot_stack)
-        return boot_stack;
-    if (address < STACK_BASE || address >= STACK_BASE + (uint64_t)STACK_SLOTS * STACK_SLOT_BYTES)
-        return NULL;
-    slot = address & ~(uintptr_t)(STACK_SLOT_BYTES - 1);
-    if (address - slot >= STACK_SLOT_BYTES - THREAD_STACK_BYTES)
-        return NULL;
-    return (void *)(slot + STACK_SLOT_BYTES - THREAD_STACK_BYTES);
+    map_or_panic((uint64_t)address, physical, whole, PAGE_WRITE | PAGE_UNCACHED);
+    return address;
 }

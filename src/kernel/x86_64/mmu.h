@@ -1,45 +1,55 @@
 /*
- * Physical frames, page tables and guarded stacks: as much memory management as the first threads need.
- * Facts: Intel SDM vol. 3, 4.5 (4-level paging).
+ * The kernel's address space.
+ * Facts: Intel SDM vol. 3, 4.5 (4-level paging), 2.5 (CR4).
  *
  *      0xffff800000000000  direct map: physical memory that is RAM, at its address plus this
  *      0xffffc00000000000  stacks, each with an unmapped page below it
- *      0xffffd00000000000  device registers
+ *      0xffffd00000000000  areas: device registers and whatever else wants addresses of its own
  *      0xffffffff80000000  the kernel image, each section with its own permissions
  */
 #ifndef DUET_KERNEL_MMU_H
 #define DUET_KERNEL_MMU_H
 
-#include "lib/boot_info.h"
+#include "kernel/x86_64/physical.h"
+#include "lib/paging.h"
 
-enum { PAGE_BYTES = 4096 };
-
-/* A physical address, which cannot be dereferenced. */
-struct physical {
-    uint64_t address;
-};
+enum { PAGE_BYTES = FRAME_BYTES };
 
 /* Where RAM at `address` can be accessed. Context: any. */
 void *mmu_direct(struct physical address);
 
+/* The other way: where a pointer into the direct map leads. Context: any. */
+struct physical mmu_direct_physical(const void *pointer);
+
 /* Where the first GiB can be accessed before mmu_init(); NULL beyond it. For the boot information. Context: boot. */
 const void *mmu_boot_at(uint64_t physical, size_t size);
 
-/* Takes over from the loader: frames from the memory map, and tables of our own. Context: boot. */
+/* Takes over from the loader: frames from the memory map, tables of our own, and every protection that the CPU has.
+ * Context: boot. */
 void mmu_init(const struct boot_info *info);
 
-/* Takes a zeroed frame. STATUS_NO_MEMORY if there is none. Context: thread, boot. */
-enum status frame_alloc(struct physical *frame) must_check;
-void frame_free(struct physical frame);
+/* The kernel's address space, page by page. As lib/paging.h says, locked and flushed. Context: thread, boot. */
+enum status mmu_map(const void *address, struct physical physical, size_t size, enum page_flags flags) must_check;
+enum status mmu_unmap(const void *address, size_t size) must_check;
+enum status mmu_protect(const void *address, enum page_level level, enum page_flags flags) must_check;
+enum status mmu_translate(const void *address, struct translation *translation) must_check;
+enum status mmu_translate_unlocked(const void *address, struct translation *translation) must_check; /* for a panic */
+void mmu_walk(bool (*visit)(void *context, uint64_t address, const struct translation *page), void *context);
+size_t mmu_tables(void);
 
-/* Frames that can still be taken. Context: any. */
-size_t frames_free(void);
+/* Pages that may be written and executed, of all that are mapped: there must be none. Context: thread. */
+size_t mmu_writable_executable(void);
+
+/* Addresses of an area of their own, with an unmapped page behind; never given back. Context: thread, boot. */
+void *mmu_reserve(size_t size);
 
 /* Maps device registers, uncached, for good. Panics if memory for tables runs out. Context: boot. */
 volatile void *mmu_map_device(uint64_t physical, size_t size);
 
-/* If `address` is in the guard page of a stack, or below it where no stack ever is, says whose base it guards;
- * NULL otherwise. Context: any. */
-void *stack_guarding(uintptr_t address);
+/* What the CPU has beyond what Duet needs, and uses. */
+struct mmu_protections {
+    bool smep, smap, umip, gib_pages;
+};
+extern struct mmu_protections mmu_protections;
 
 #endif
