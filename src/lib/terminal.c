@@ -1,11 +1,11 @@
 /* Every cell is one 16-bit store: a half-written cell would flash in the wrong colour. */
 #include "lib/terminal.h"
 
-static uint16_t cell(uint8_t attribute, char c)
-{
-    unsigned char byte = (unsigned char)c;
+#include "lib/cp437.h"
 
-    return (uint16_t)(attribute << 8 | (byte >= 0x20 && byte <= 0x7e ? byte : TERMINAL_BLOCK));
+static uint16_t cell(uint8_t attribute, uint8_t glyph)
+{
+    return (uint16_t)(attribute << 8 | glyph);
 }
 
 static volatile uint16_t *row_cells(struct terminal *terminal, unsigned row)
@@ -18,7 +18,7 @@ static void blank_row(struct terminal *terminal, unsigned row)
     volatile uint16_t *cells = row_cells(terminal, row);
 
     for (unsigned i = 0; i < terminal->columns; i++)
-        cells[i] = cell(terminal->attribute, ' ');
+        cells[i] = cell(terminal->blank, ' ');
 }
 
 static void scroll(struct terminal *terminal)
@@ -52,6 +52,7 @@ void terminal_init(struct terminal *terminal, volatile uint16_t *cells, unsigned
         .rows = rows,
         .first_row = first_row,
         .attribute = attribute,
+        .blank = attribute,
     };
     for (unsigned row = 0; row < first_row; row++)
         blank_row(terminal, row);
@@ -64,13 +65,21 @@ void terminal_clear(struct terminal *terminal)
         blank_row(terminal, row);
     terminal->row = terminal->first_row;
     terminal->column = 0;
+    terminal->utf8 = (struct utf8){0};
 }
 
-void terminal_put(struct terminal *terminal, char c)
+static void show(struct terminal *terminal, uint8_t glyph)
+{
+    if (terminal->column == terminal->columns)
+        new_line(terminal);
+    row_cells(terminal, terminal->row)[terminal->column++] = cell(terminal->attribute, glyph);
+}
+
+static void show_character(struct terminal *terminal, uint32_t character)
 {
     unsigned stop;
 
-    switch (c) {
+    switch (character) {
     case '\n':
         new_line(terminal);
         break;
@@ -86,17 +95,51 @@ void terminal_put(struct terminal *terminal, char c)
         terminal->column = stop < terminal->columns ? stop : terminal->columns;
         break;
     default:
-        if (terminal->column == terminal->columns)
-            new_line(terminal);
-        row_cells(terminal, terminal->row)[terminal->column++] = cell(terminal->attribute, c);
+        show(terminal, cp437_glyph(character, TERMINAL_BLOCK));
         break;
     }
 }
 
+void terminal_put(struct terminal *terminal, char c)
+{
+    unsigned broken;
+    bool whole = utf8_push(&terminal->utf8, (uint8_t)c, &broken);
+
+    for (; broken; broken--)
+        show(terminal, TERMINAL_BLOCK);
+    if (whole)
+        show_character(terminal, terminal->utf8.character);
+}
+
+/* Cells of one row that are still to be written. */
+struct span {
+    volatile uint16_t *at;
+    volatile uint16_t *end;
+    uint8_t attribute;
+};
+
+static void span_put(struct span *span, uint8_t glyph, unsigned times)
+{
+    for (; times && span->at < span->end; times--)
+        *span->at++ = cell(span->attribute, glyph);
+}
+
 void terminal_write_at(struct terminal *terminal, unsigned row, unsigned column, const char *text, uint8_t attribute)
 {
-    if (row >= terminal->rows)
+    struct utf8 utf8 = {0};
+    struct span span = {.attribute = attribute};
+
+    if (row >= terminal->rows || column >= terminal->columns)
         return;
-    for (; *text && column < terminal->columns; column++)
-        row_cells(terminal, row)[column] = cell(attribute, *text++);
+    span.at = row_cells(terminal, row) + column;
+    span.end = row_cells(terminal, row) + terminal->columns;
+    for (; *text && span.at < span.end; text++) {
+        unsigned broken;
+        bool whole = utf8_push(&utf8, (uint8_t)*text, &broken);
+
+        span_put(&span, TERMINAL_BLOCK, broken);
+        if (whole)
+            span_put(&span, cp437_glyph(utf8.character, TERMINAL_BLOCK), 1);
+    }
+    span_put(&span, TERMINAL_BLOCK, utf8_end(&utf8));
 }

@@ -1,10 +1,12 @@
 /* The terminal on a plain array with guard cells round it, and against a model that keeps every line ever written. */
 #include "lib/terminal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support.h"
+#include "text_model.h"
 
 #define COLUMNS 80
 #define ROWS    25
@@ -16,6 +18,9 @@
 static uint16_t area[GUARD + ROWS * COLUMNS + GUARD];
 static uint16_t *const cells = area + GUARD;
 static struct terminal terminal;
+
+/* Every access to a cell is one of 16 bits that no compiler may leave out. */
+_Static_assert(_Generic(terminal.cells, volatile uint16_t * : true, default : false), "cells are device memory");
 
 static void start(unsigned columns, unsigned rows, unsigned first_row)
 {
@@ -85,17 +90,77 @@ Test(terminal, makes_a_cell_of_background_foreground_and_character, .init = star
     cr_assert_eq(cells[1], 0xff7e);
 }
 
-Test(terminal, shows_unprintable_bytes_as_blocks, .init = start_vga)
+Test(terminal, shows_a_character_of_the_code_page_in_one_cell, .init = start_vga)
 {
-    put("W\xc3\xb6rld");
-    cr_assert_str_eq(row_text(0), "W\xfe\xferld");
-    for (int c = 1; c < 256; c++) {
+    put("Wörld");
+    cr_assert_str_eq(row_text(0), "W\x94rld");
+    for (unsigned glyph = 1; glyph < TEXT_MODEL_GLYPHS; glyph++) {
+        char text[8] = "";
+
+        text_model_encode(text_model_page()[glyph], 1, (uint8_t *)text);
+        start_vga();
+        put(text);
+        cr_assert_eq(cells[0], 0x0700 | glyph, "glyph 0x%02x is 0x%04x", glyph, cells[0]);
+        assert_cursor(0, 1);
+    }
+}
+
+Test(terminal, shows_any_other_character_as_one_block, .init = start_vga)
+{
+    put("a\u0100b\u20acc\U0001f600d\u00a8");
+    cr_assert_str_eq(row_text(0), "a\xfe"
+                                  "b\xfe"
+                                  "c\xfe"
+                                  "d\xfe");
+    for (int c = 0; c < 0x80; c++) {
         if (c == '\n' || c == '\r' || c == '\t' || c == '\b')
             continue;
         start_vga();
         terminal_put(&terminal, (char)c);
         cr_assert_eq(cells[0], 0x0700 | (c >= 0x20 && c <= 0x7e ? c : 0xfe), "byte %d", c);
     }
+}
+
+Test(terminal, shows_each_broken_byte_as_a_block_once_it_is_known_to_be, .init = start_vga)
+{
+    put("\xc0\x80|\xed\xa0\x80|\xf4\x90\x80\x80|\xff|\x94|\xf0\x9f\x98");
+    cr_assert_str_eq(row_text(0), "\xfe\xfe|\xfe\xfe\xfe|\xfe\xfe\xfe\xfe|\xfe|\xfe|");
+    put("x");
+    cr_assert_str_eq(row_text(0) + 16, "\xfe\xfe\xfex");
+}
+
+Test(terminal, takes_a_control_or_a_lead_byte_inside_a_character_for_itself, .init = start_vga)
+{
+    put("a\xe2\x82\nb\xc3\xc3\xb6\xf0\x9f\b\bc");
+    cr_assert_str_eq(row_text(0), "a\xfe\xfe");
+    cr_assert_str_eq(row_text(1), "b\xfe\x94"
+                                  "c\xfe");
+    assert_cursor(1, 4);
+}
+
+Test(terminal, shows_a_character_where_its_last_byte_finds_the_cursor, .init = start_vga)
+{
+    for (unsigned i = 0; i < COLUMNS; i++)
+        put("é");
+    assert_cursor(0, COLUMNS);
+    put("\xc3");
+    assert_cursor(0, COLUMNS);
+    terminal.attribute = YELLOW;
+    put("\xa9");
+    assert_cursor(1, 1);
+    cr_assert_eq(cells[COLUMNS], 0x1e82);
+}
+
+Test(terminal, forgets_half_a_character_when_it_is_cleared, .init = start_vga)
+{
+    put("\xe2\x94");
+    terminal_clear(&terminal);
+    put("\x80x");
+    cr_assert_str_eq(row_text(0), "\xfex");
+    put("\xe2\x94");
+    start_vga();
+    put("\x80x");
+    cr_assert_str_eq(row_text(0), "\xfex");
 }
 
 Test(terminal, wraps_only_when_the_next_character_comes, .init = start_vga)
@@ -126,14 +191,44 @@ Test(terminal, scrolls_up_and_clears_the_last_row, .init = start_vga)
     assert_cursor(ROWS - 1, 0);
 }
 
-Test(terminal, keeps_colours_when_it_scrolls_and_clears_with_the_current_one, .init = start_vga)
+Test(terminal, keeps_colours_when_it_scrolls_and_clears_with_its_own, .init = start_vga)
 {
     terminal.row = ROWS - 1;
-    put("x");
     terminal.attribute = YELLOW;
+    put("x\n");
+    cr_assert_eq(cells[(ROWS - 2) * COLUMNS], 0x1e78);
+    cr_assert_eq(cells[(ROWS - 2) * COLUMNS + 1], 0x0720);
+    cr_assert_eq(cells[(ROWS - 1) * COLUMNS], 0x0720);
+    terminal.blank = TERMINAL_ATTRIBUTE(TERMINAL_WHITE, TERMINAL_RED);
     put("\n");
-    cr_assert_eq(cells[(ROWS - 2) * COLUMNS], 0x0778);
-    cr_assert_eq(cells[(ROWS - 1) * COLUMNS], 0x1e20);
+    cr_assert_eq(cells[(ROWS - 1) * COLUMNS], 0x4f20);
+}
+
+Test(terminal, has_sixteen_foregrounds_on_sixteen_backgrounds, .init = start_vga)
+{
+    for (unsigned attribute = 0; attribute < 256; attribute++) {
+        terminal.attribute = TERMINAL_ATTRIBUTE(attribute & 15, attribute >> 4);
+        put("x");
+        cr_assert_eq(cells[attribute], attribute << 8 | 'x');
+    }
+    cr_assert_eq(TERMINAL_ATTRIBUTE(TERMINAL_YELLOW, TERMINAL_BLUE), YELLOW);
+    cr_assert_eq(TERMINAL_WHITE, 15);
+}
+
+Test(terminal, shows_the_last_of_200_lines, .init = start_vga)
+{
+    char line[16], wanted[16];
+
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(line, sizeof(line), "line %u\n", i);
+        put(line);
+    }
+    for (unsigned row = 0; row < ROWS - 1; row++) {
+        snprintf(wanted, sizeof(wanted), "line %u", 200 - (ROWS - 1) + row);
+        cr_assert_str_eq(row_text(row), wanted);
+    }
+    cr_assert_str_eq(row_text(ROWS - 1), "");
+    assert_cursor(ROWS - 1, 0);
 }
 
 Test(terminal, neither_scrolls_nor_clears_reserved_rows)
@@ -203,6 +298,26 @@ Test(terminal, writes_at_a_place_clipped_and_without_moving_the_cursor, .init = 
     cr_assert_eq(cells[COLUMNS - 1], 0x1e61);
 }
 
+Test(terminal, clips_what_it_writes_at_a_place_by_cells, .init = start_vga)
+{
+    put("\xc3");
+    terminal_write_at(&terminal, 1, COLUMNS - 3, "äöüß", YELLOW);
+    terminal_write_at(&terminal, 2, 0, "é\xe2\x82", YELLOW);
+    terminal_write_at(&terminal, 3, COLUMNS - 2, "\xf0\x9f\x98z", YELLOW);
+    terminal_write_at(&terminal, 4, COLUMNS - 1, "─\xe2\x82", YELLOW);
+    terminal_write_at(&terminal, 5, COLUMNS - 1, "\xf0\x9f\x98", YELLOW);
+    put("\xb6");
+    assert_guards();
+    cr_assert_str_eq(row_text(0), "\x94");
+    cr_assert_str_eq(row_text(1) + COLUMNS - 3, "\x84\x94\x81");
+    cr_assert_str_eq(row_text(2), "\x82\xfe\xfe");
+    cr_assert_str_eq(row_text(3) + COLUMNS - 2, "\xfe\xfe");
+    cr_assert_str_eq(row_text(4) + COLUMNS - 1, "\xc4");
+    cr_assert_str_eq(row_text(5) + COLUMNS - 1, "\xfe");
+    cr_assert_str_eq(row_text(6), "");
+    cr_assert_eq(cells[2 * COLUMNS], 0x1e82);
+}
+
 Test(terminal, scrolls_a_grid_of_one_row_and_one_column)
 {
     start(1, 1, 0);
@@ -241,36 +356,43 @@ Test(terminal, panics_without_columns, .exit_code = PANIC_EXIT)
 /* The model never scrolls: it writes an endless scroll of lines and looks at the last of them. */
 struct model {
     uint16_t (*lines)[COLUMNS];
+    size_t base; /* the line that was first when the screen was cleared */
     size_t line;
     unsigned column;
 };
 
-static void model_put(struct model *model, unsigned columns, uint8_t attribute, char c)
-{
-    bool printable = c >= 0x20 && c <= 0x7e;
+#define MODEL_LINES    3000
+#define MODEL_SEGMENTS 100
+#define SEGMENT_PIECES 16
+#define PIECE_BYTES    4
 
-    if (c == '\r') {
+static void model_put(struct model *model, uint32_t character)
+{
+    uint8_t glyph = character == TEXT_MODEL_BROKEN ? 0xfe : text_model_glyph(character);
+
+    if (character == '\r') {
         model->column = 0;
-    } else if (c == '\b') {
+    } else if (character == '\b') {
         model->column -= model->column > 0;
-    } else if (c == '\t') {
+    } else if (character == '\t') {
         do {
-            model->column += model->column < columns;
-        } while (model->column % 8 && model->column < columns);
+            model->column += model->column < terminal.columns;
+        } while (model->column % 8 && model->column < terminal.columns);
     } else {
-        if (c == '\n' || model->column == columns) {
+        if (character == '\n' || model->column == terminal.columns) {
             model->column = 0;
             model->line++;
+            cr_assert_lt(model->line, MODEL_LINES);
         }
-        if (c != '\n')
-            model->lines[model->line][model->column++] = (uint16_t)(attribute << 8 | (printable ? c : 0xfe));
+        if (character != '\n')
+            model->lines[model->line][model->column++] = (uint16_t)(terminal.attribute << 8 | glyph);
     }
 }
 
 static void assert_like_model(const struct model *model)
 {
     unsigned visible = terminal.rows - terminal.first_row;
-    size_t top = model->line < visible ? 0 : model->line - visible + 1;
+    size_t top = model->line < model->base + visible ? model->base : model->line - visible + 1;
 
     assert_guards();
     assert_cursor(terminal.first_row + (unsigned)(model->line - top), model->column);
@@ -280,28 +402,79 @@ static void assert_like_model(const struct model *model)
                          model->lines[top + row][column]);
 }
 
+/* A character of the page, any character, a control, or damage: a byte, an overlong form, half a character. */
+static size_t random_piece(uint64_t *seed, uint8_t *bytes)
+{
+    static const char controls[] = "\n\r\t\b";
+    uint64_t random = support_random(seed) >> 16;
+
+    switch (support_random(seed) % 8) {
+    case 0:
+        bytes[0] = (uint8_t)controls[random % (sizeof(controls) - 1)];
+        return 1;
+    case 1:
+        bytes[0] = (uint8_t)random;
+        return 1;
+    case 2:
+        return text_model_encode(random % 0x120000, 1, bytes);
+    case 3:
+        return text_model_encode(random % 0x100, 1 + random / 0x100 % 4, bytes);
+    case 4:
+        return text_model_encode(random % 0x100000, 3, bytes) - 1 - random / 0x100000 % 2;
+    case 5:
+    case 6:
+        return text_model_encode(text_model_page()[1 + random % 255], 1, bytes);
+    default:
+        bytes[0] = (uint8_t)(0x20 + random % 0x5f);
+        return 1;
+    }
+}
+
+/* Half a character at its end would still be waiting for the rest: a letter ends the segment. */
+static size_t random_segment(uint64_t *seed, uint8_t *bytes)
+{
+    size_t size = 0;
+
+    for (unsigned i = 0; i < SEGMENT_PIECES; i++)
+        size += random_piece(seed, bytes + size);
+    bytes[size++] = 'x';
+    return size;
+}
+
+static void put_segment(struct model *model, uint64_t *seed)
+{
+    uint8_t bytes[SEGMENT_PIECES * PIECE_BYTES + 1];
+    uint32_t characters[sizeof(bytes)];
+    size_t size = random_segment(seed, bytes);
+    size_t count = text_model_decode(bytes, size, characters);
+
+    terminal.attribute = (uint8_t)support_random(seed);
+    for (size_t i = 0; i < size; i++)
+        terminal_put(&terminal, (char)bytes[i]);
+    for (size_t i = 0; i < count; i++)
+        model_put(model, characters[i]);
+    if (support_random(seed) % 32 == 0) {
+        terminal_clear(&terminal);
+        model->base = ++model->line;
+        model->column = 0;
+    }
+}
+
 Test(terminal, agrees_with_an_endless_scroll_of_lines)
 {
     uint64_t seed = 31;
 
     for (unsigned round = 0; round < 60; round++) {
         unsigned columns = 1 + support_random(&seed) % COLUMNS, rows = 2 + support_random(&seed) % (ROWS - 1);
-        struct model model = {malloc(2000 * sizeof(*model.lines)), 0, 0};
+        struct model model = {.lines = malloc(MODEL_LINES * sizeof(*model.lines))};
 
         start(columns, rows, support_random(&seed) % rows);
-        for (size_t i = 0; i < 2000 * COLUMNS; i++)
+        for (size_t i = 0; i < (size_t)MODEL_LINES * COLUMNS; i++)
             model.lines[i / COLUMNS][i % COLUMNS] = 0x0720;
-        for (unsigned i = 0; i < 1500; i++) {
-            static const char controls[] = "\n\n\r\t\b";
-            uint64_t random = support_random(&seed);
-            char c = random % 6 ? (char)(random >> 8 | 0x20) : controls[(random >> 8) % (sizeof(controls) - 1)];
-
-            terminal_put(&terminal, c);
-            model_put(&model, columns, GREY, c);
-            if (i % 16 == 0)
-                assert_like_model(&model);
+        for (unsigned i = 0; i < MODEL_SEGMENTS; i++) {
+            put_segment(&model, &seed);
+            assert_like_model(&model);
         }
-        assert_like_model(&model);
         free(model.lines);
     }
 }
