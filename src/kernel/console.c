@@ -1,23 +1,11 @@
 /* Serial ports and screen behind one lock. */
 #include "kernel/console.h"
 
-#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/serial.h"
+#include "kernel/x86_64/vga.h"
 #include "lib/format.h"
-#include "lib/terminal.h"
 #include "thread/lock.h"
-
-enum {
-    VGA_TEXT = 0xb8000, /* IBM VGA Technical Reference: alphanumeric modes' memory */
-    ATTRIBUTE_NORMAL = 0x07,
-
-    /* IBM VGA Technical Reference, CRT Controller: where the blinking cursor stands, in cells */
-    CRTC_INDEX = 0x3d4,
-    CRTC_DATA = 0x3d5,
-    CRTC_CURSOR_HIGH = 0x0e,
-    CRTC_CURSOR_LOW = 0x0f,
-};
 
 static struct lock console_lock;
 static struct terminal screen;
@@ -27,7 +15,8 @@ void console_init(void)
 {
     serial_init(SERIAL_COM1);
     serial_init(SERIAL_COM2);
-    terminal_init(&screen, mmu_direct((struct physical){VGA_TEXT}), CONSOLE_COLUMNS, CONSOLE_ROWS, 0, ATTRIBUTE_NORMAL);
+    vga_blink_off();
+    terminal_init(&screen, mmu_direct((struct physical){VGA_TEXT}), CONSOLE_COLUMNS, CONSOLE_ROWS, 0, CONSOLE_NORMAL);
 }
 
 static void pointer_invert(void)
@@ -55,27 +44,19 @@ static void screen_end(uint64_t flags)
     lock_release(&console_lock, flags);
 }
 
-static void crtc_write(uint8_t index, uint8_t value)
-{
-    outb(CRTC_INDEX, index);
-    outb(CRTC_DATA, value);
-}
-
 /* The hardware's cursor follows the terminal's; at the end of a full line it waits on the last column. */
 static void cursor_follow(void)
 {
     unsigned column = screen.column < screen.columns ? screen.column : screen.columns - 1;
-    unsigned cell = screen.row * screen.columns + column;
 
-    crtc_write(CRTC_CURSOR_HIGH, (uint8_t)(cell >> 8));
-    crtc_write(CRTC_CURSOR_LOW, (uint8_t)cell);
+    vga_cursor_set(screen.row * screen.columns + column);
 }
 
 void console_reserve_rows(unsigned rows)
 {
     uint64_t flags = screen_begin();
 
-    terminal_init(&screen, screen.cells, CONSOLE_COLUMNS, CONSOLE_ROWS, rows, ATTRIBUTE_NORMAL);
+    terminal_init(&screen, screen.cells, CONSOLE_COLUMNS, CONSOLE_ROWS, rows, CONSOLE_NORMAL);
     cursor_follow();
     screen_end(flags);
 }
@@ -110,6 +91,29 @@ void console_print(const char *format, ...)
     va_start(arguments, format);
     console_print_va(format, arguments);
     va_end(arguments);
+}
+
+void console_print_in(uint8_t attribute, const char *format, ...)
+{
+    uint64_t flags = screen_begin();
+    uint8_t before = screen.attribute;
+    va_list arguments;
+
+    screen.attribute = attribute;
+    va_start(arguments, format);
+    format_sink_va(put, NULL, format, arguments);
+    va_end(arguments);
+    screen.attribute = before;
+    cursor_follow();
+    screen_end(flags);
+}
+
+void console_set_attribute(uint8_t attribute)
+{
+    uint64_t flags = lock_acquire(&console_lock);
+
+    screen.attribute = attribute;
+    lock_release(&console_lock, flags);
 }
 
 void console_print_serial(const char *format, ...)
@@ -157,7 +161,11 @@ void console_send_json(struct json *json)
     lock_release(&console_lock, flags);
 }
 
+/* Whoever held the lock may have lifted the pointer; it is not put down again. */
 void console_break_lock(void)
 {
+    if (!console_lock.held)
+        pointer_invert();
+    pointer = NULL;
     console_lock.held = false;
 }

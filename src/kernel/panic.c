@@ -135,6 +135,7 @@ printf_like(4, 0) static _Noreturn void panic_report(const char *place, const st
         machine_exit(EXIT_FAILED);
     }
     console_break_lock();
+    console_set_attribute(CONSOLE_ALARM);
     format_text_va(message, sizeof(message), format, arguments);
     console_print("\nPANIC: %s\n    %s, thread %s, task %s\n", message, place, thread ? thread->name : "none",
                   task ? task->name : "none");
