@@ -104,8 +104,10 @@ static void add_hardware(struct arguments *arguments, const struct machine_optio
     add(arguments, "-display");
     add(arguments, "none");
     add(arguments, "-no-reboot");
-    add(arguments, "-device");
-    add(arguments, "isa-debug-exit,iobase=0xf4,iosize=4");
+    if (!options->stays) {
+        add(arguments, "-device");
+        add(arguments, "isa-debug-exit,iobase=0xf4,iosize=4");
+    }
 }
 
 /* QEMU's option syntax doubles a comma that is not a separator. */

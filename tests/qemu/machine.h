@@ -42,6 +42,7 @@ struct machine_options {
     unsigned memory_mib; /* default 64 */
     bool vga;            /* a VGA, so that there is a screen to read */
     bool gdb;            /* start stopped, for gdb.h */
+    bool stays;          /* no isa-debug-exit: the kernel that ends halts, with all it said on the screen */
 };
 
 /* Bytes read so far, always followed by a 0. */

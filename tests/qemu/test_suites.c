@@ -40,7 +40,8 @@ static struct machine *suite_start(const struct kernel *kernel, const char *test
     char cmdline[128];
 
     snprintf(cmdline, sizeof(cmdline), "mode=test test=%s", test);
-    return machine_start(&(struct machine_options){.kernel = kernel->path, .cmdline = cmdline, .reference = true});
+    return machine_start(
+        &(struct machine_options){.kernel = kernel->path, .cmdline = cmdline, .reference = true, .vga = true});
 }
 
 static void must_exit(struct machine *machine, int wanted, int timeout_ms)
@@ -112,6 +113,8 @@ ParameterizedTest(struct kernel *kernel, suites, every_test_in_the_kernel_runs_a
     }
     if (left.count)
         machine_fail(machine, "%zu tests did not run, the last of them %s", left.count, left.names[left.count - 1]);
+    if (machine_com1_contains(machine, "skipped: this machine", 0))
+        machine_fail(machine, "a test found nothing to test");
     cr_assert(json_is_true(json_object_get(object, "passed")));
     cr_assert_eq(json_integer_value(json_object_get(object, "tests")), ran);
     json_decref(object);
