@@ -34,9 +34,9 @@ struct boot_info {
     size_t range_count;
     struct memory_range modules[BOOT_MAX_MODULES]; /* what the loader placed for us: MEMORY_RESERVED */
     size_t module_count;
-    uint64_t info_base; /* where the loader's structure itself lies, as the parser was given it */
+    uint64_t info_base; /* where the loader's structure itself lies, physically */
     uint64_t info_size;
-    uint64_t rsdp; /* ACPI root pointer, 0 if none: Multiboot 2, in the information itself; PVH, physical */
+    uint64_t rsdp; /* physical, of the ACPI root pointer or the loader's copy of it; 0: the loader gave none */
 };
 
 /* For the parsers: the types of E820, which both loaders pass on (ACPI 6.5, table 15.4). */

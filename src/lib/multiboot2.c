@@ -97,10 +97,11 @@ static enum status parse_memory_map(const unsigned char *bytes, uint32_t size, s
     return STATUS_OK;
 }
 
-/* `bytes` is a tag of tag->size bytes, all of them inside the information. */
-static enum status parse_tag(const unsigned char *bytes, const struct tag *tag, struct boot_info *info)
+/* `bytes` is a tag of tag->size bytes, all of them inside the information, and lies at the address `physical`. */
+static enum status parse_tag(const unsigned char *bytes, uint64_t physical, const struct tag *tag,
+                             struct boot_info *info)
 {
-    uint64_t content = (uintptr_t)bytes + sizeof(*tag);
+    uint64_t content = physical + sizeof(*tag);
 
     switch (tag->type) {
     case TAG_COMMAND_LINE:
@@ -140,7 +141,7 @@ static enum status parse_tags(const unsigned char *bytes, size_t total, struct b
     struct tag tag;
 
     while (read_tag(bytes, total, offset, &tag)) {
-        enum status status = parse_tag(bytes + offset, &tag, info);
+        enum status status = parse_tag(bytes + offset, info->info_base + offset, &tag, info);
 
         if (status)
             return status;
@@ -151,9 +152,9 @@ static enum status parse_tags(const unsigned char *bytes, size_t total, struct b
     return STATUS_INVALID; /* the end tag is missing */
 }
 
-enum status multiboot2_parse(const void *info, size_t limit, struct boot_info *out)
+enum status multiboot2_parse(const void *info, uint64_t physical, size_t limit, struct boot_info *out)
 {
-    struct boot_info parsed = {.loader = "multiboot2", .info_base = (uintptr_t)info};
+    struct boot_info parsed = {.loader = "multiboot2", .info_base = physical};
     struct header header;
     enum status status;
 

@@ -13,10 +13,11 @@
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289u /* in EAX at entry; EBX holds the structure's physical address */
 
 /*
- * `info` is readable for `limit` bytes. Strings and the root pointer in *out point into it.
+ * `info` is readable for `limit` bytes, and lies at the address `physical`. Strings in *out point into it, and so does
+ * the root pointer, physically: the loader's copy stands for the firmware's, wherever that is.
  * Errors: STATUS_INVALID, it breaks the format; STATUS_NOT_FOUND, no memory map; STATUS_NO_MEMORY, more ranges or
  * modules than struct boot_info holds. *out is untouched on all of them. Context: boot.
  */
-must_check enum status multiboot2_parse(const void *info, size_t limit, struct boot_info *out);
+must_check enum status multiboot2_parse(const void *info, uint64_t physical, size_t limit, struct boot_info *out);
 
 #endif

@@ -82,22 +82,28 @@ start:
     bt $9, %edx
     jnc refuse
 
-    /* The first GiB of memory, in pages of 2 MiB, at three addresses: where it is, where the kernel is linked, and at
-     * the start of the direct map. C replaces these tables soon. */
+    /* The first 4 GiB of addresses, in pages of 2 MiB, where they are and at the start of the direct map: firmware puts
+     * its tables near their end. The first GiB also where the kernel is linked. C replaces these tables soon. */
     mov $boot_pd - KERNEL_BASE, %eax
     mov $0x83, %ecx                             /* present, writable, large */
 1:  mov %ecx, (%eax)
     movl $0, 4(%eax)
     add $8, %eax
     add $0x200000, %ecx
-    cmp $boot_pd - KERNEL_BASE + 4096, %eax
+    cmp $boot_pd - KERNEL_BASE + 4 * 4096, %eax
     jne 1b
     mov $boot_pd - KERNEL_BASE + 3, %eax
-    mov %eax, boot_pdpt - KERNEL_BASE
-    mov %eax, boot_pdpt - KERNEL_BASE + 510 * 8
+    mov %eax, boot_pdpt_high - KERNEL_BASE + 510 * 8
+    mov $boot_pdpt - KERNEL_BASE, %ecx
+2:  mov %eax, (%ecx)
+    add $4096, %eax
+    add $8, %ecx
+    cmp $boot_pdpt - KERNEL_BASE + 4 * 8, %ecx
+    jne 2b
     mov $boot_pdpt - KERNEL_BASE + 3, %eax
     mov %eax, boot_pml4 - KERNEL_BASE
     mov %eax, boot_pml4 - KERNEL_BASE + 256 * 8
+    mov $boot_pdpt_high - KERNEL_BASE + 3, %eax
     mov %eax, boot_pml4 - KERNEL_BASE + 511 * 8
 
     mov $boot_pml4 - KERNEL_BASE, %eax
@@ -184,8 +190,10 @@ boot_pml4:
     .skip 4096
 boot_pdpt:
     .skip 4096
-boot_pd:
+boot_pdpt_high:
     .skip 4096
+boot_pd:
+    .skip 4 * 4096
     .skip 256
 boot_stack32_top:
 

@@ -11,8 +11,9 @@
 
 #define CPUID_EXTENDED 0x80000001
 
+#define BOOT_MAPPED_BYTES (UINT64_C(4) << 30) /* by boot.S */
+
 enum {
-    BOOT_MAPPED_BYTES = 1 << 30, /* by boot.S */
     LOW_BYTES = 1 << 20,
 
     CPUID_FEATURES = 7,

@@ -21,7 +21,8 @@ void *mmu_direct(struct physical address);
 /* The other way: where a pointer into the direct map leads. Context: any. */
 struct physical mmu_direct_physical(const void *pointer);
 
-/* Where the first GiB can be accessed before mmu_init(); NULL beyond it. For the boot information. Context: boot. */
+/* Where the first 4 GiB can be accessed before mmu_init(); NULL beyond them. For the loader's and the firmware's
+ * tables. Context: boot. */
 const void *mmu_boot_at(uint64_t physical, size_t size);
 
 /* Takes over from the loader: frames from the memory map, tables of our own, and every protection that the CPU has.
