@@ -62,7 +62,7 @@ mutants() {
     change src/kernel/x86_64/arch.S '/^ *sti$/d' 'cpu_wait without sti'
     change src/kernel/x86_64/arch.S '/^ *hlt$/d' 'cpu_wait without hlt'
     change src/kernel/x86_64/pic.h '/outb(PIC_MASTER, PIC_EOI)/d' 'pic_end without the EOI to the master'
-    change src/kernel/x86_64/pic.h 's/outb(PIC_SLAVE, PIC_EOI)/(void)line/' 'pic_end without the EOI to the slave'
+    change src/kernel/x86_64/pic.h 's/outb(PIC_SLAVE, PIC_EOI)/(void)vector/' 'pic_end without the EOI to the slave'
     change src/kernel/x86_64/pic.c 's/inb(port) & 0x80/line/' 'line 7 and 15 never spurious'
     change src/kernel/x86_64/pic.c 's/if (line >= 8)$/if (line >= 16)/' 'spurious 15 without the EOI to the master'
     change src/kernel/x86_64/clock.c 's/apic_write(APIC_EOI, 0);/(void)apic;/' 'no EOI to the APIC'

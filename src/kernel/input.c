@@ -4,7 +4,11 @@
 #include "kernel/console.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/pic.h"
+#include "thread/arch.h"
+
+enum { WAITING_MAX = 64 }; /* bytes: more than both devices keep */
 
 struct input input;
 
@@ -53,6 +57,29 @@ static void say_what_is_there(enum status status)
                       info->problem ? "; " : "", info->problem ? info->problem : "");
 }
 
+/* A byte that came before its line was open may have interrupted nobody, and then none behind it ever will. */
+static void receive_waiting(void)
+{
+    uint64_t flags = irq_save();
+
+    for (unsigned i = 0; i < WAITING_MAX && (inb(I8042_STATUS) & I8042_STATUS_OUTPUT_FULL); i++)
+        i8042_interrupt(PIC_VECTOR + I8042_KEYBOARD_IRQ);
+    irq_restore(flags);
+}
+
+void input_let_in(void)
+{
+    uint64_t flags = irq_save();
+
+    if (input.info.keyboard)
+        irq_line_unmask(I8042_KEYBOARD_IRQ);
+    if (input.info.mouse)
+        irq_line_unmask(I8042_MOUSE_IRQ);
+    irq_restore(flags); /* what the controller kept comes now */
+    if (input.info.keyboard || input.info.mouse)
+        receive_waiting();
+}
+
 void input_init(void)
 {
     enum status status = i8042_start(&input.info);
@@ -62,12 +89,9 @@ void input_init(void)
     mouse_init(&input.mouse, &input.ports[DEVICE_MOUSE], &input.events, input.info.mouse_id);
     interrupt_set(PIC_VECTOR + I8042_KEYBOARD_IRQ, i8042_interrupt);
     interrupt_set(PIC_VECTOR + I8042_MOUSE_IRQ, i8042_interrupt);
-    if (input.info.keyboard) {
+    if (input.info.keyboard)
         input.ports[DEVICE_KEYBOARD].send = i8042_write_keyboard;
-        pic_unmask(I8042_KEYBOARD_IRQ);
-    }
-    if (input.info.mouse)
-        pic_unmask(I8042_MOUSE_IRQ);
+    input_let_in();
 }
 
 static enum status start_thread(enum device device, struct driver *driver, unsigned priority)

@@ -26,6 +26,9 @@ extern struct input input;
 /* Brings the controller and its devices up, says what is missing, and lets their interrupts in. Context: thread. */
 void input_init(void);
 
+/* Opens the lines of the devices that are there, and takes the bytes that are waiting. Context: thread. */
+void input_let_in(void);
+
 /* Starts the driver of one device: as a thread of `priority`, or as a task of `executor`. A device that is not there
  * gets a driver all the same, which then has nothing to do. Context: thread; the device has no driver. */
 void input_driver_start(enum device device, enum style style, unsigned priority, struct executor_thread *executor);

@@ -8,6 +8,7 @@
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/pic.h"
 #include "lib/multiboot2.h"
@@ -30,7 +31,7 @@ static enum status read_multiboot2(uint32_t info)
 
     if (!at)
         return STATUS_INVALID;
-    return multiboot2_parse(at, LIMIT, &boot_info);
+    return multiboot2_parse(at, info, LIMIT, &boot_info);
 }
 
 static void read_boot_info(uint32_t loader, uint32_t info)
@@ -43,7 +44,6 @@ static void read_boot_info(uint32_t loader, uint32_t info)
                                                                   : status == STATUS_NO_MEMORY
                                                                       ? "it has more entries than there is room for"
                                                                       : "it breaks its own format");
-    boot_info.info_base = info; /* the parsers know the address they were given, not always the physical one */
 }
 
 static void timer_interrupt(unsigned vector)
@@ -86,6 +86,7 @@ static void say_boot(void)
               false
 #endif
     );
+    json_string(&json, "irq", irq_line_controller_name());
     json_unsigned(&json, "tsc_hz", clock_tsc_hz());
     json_unsigned(&json, "ready_ns", boot_ready_ns);
     console_send_json(&json);
@@ -102,6 +103,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     interrupt_init();
     read_boot_info(loader, info);
     command_line = keep_command_line();
+    irq_line_find(&boot_info);
     mmu_init(&boot_info);
     pic_init();
     clock_init();
@@ -110,6 +112,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     options_read(command_line, &options);
     if (options.mode != MODE_DEMO)
         panic_exits();
+    irq_line_init(options.irq);
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
     irq_restore(IRQ_ENABLED);
     input_init();

@@ -34,6 +34,7 @@ enum option_index {
     OPTION_QUANTUM,
     OPTION_SEED,
     OPTION_TEST,
+    OPTION_IRQ,
     OPTIONS
 };
 
@@ -64,6 +65,7 @@ static const struct option table[OPTIONS] = {
     [OPTION_SEED] =
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
     [OPTION_TEST] = {.key = "test", .kind = OPTION_TEXT, .valid = "all, list, or the name of a test"},
+    [OPTION_IRQ] = {.key = "irq", .kind = OPTION_CHOICE, .choices = CHOICES("pic", "apic")},
 };
 
 /* Decimal digits up to the end of the text, at most `maximum`. */
@@ -186,7 +188,8 @@ void options_read(const char *line, struct options *options)
                                 .events = values[OPTION_EVENTS].number,
                                 .period_ns = values[OPTION_PERIOD].number,
                                 .quantum_ns = values[OPTION_QUANTUM].number,
-                                .seed = values[OPTION_SEED].number};
+                                .seed = values[OPTION_SEED].number,
+                                .irq = values[OPTION_IRQ].choice};
     (void)load_parse(values[OPTION_LOAD].text, &options->load);
     memcpy(options->load_text, values[OPTION_LOAD].text, CMDLINE_TEXT_SIZE);
     memcpy(options->test, values[OPTION_TEST].text, CMDLINE_TEXT_SIZE);

@@ -4,6 +4,7 @@
 #ifndef DUET_KERNEL_OPTIONS_H
 #define DUET_KERNEL_OPTIONS_H
 
+#include "kernel/x86_64/irq_line.h"
 #include "lib/base.h"
 #include "lib/cmdline.h"
 
@@ -34,6 +35,7 @@ struct options {
     uint64_t quantum_ns;
     uint64_t seed;
     char test[CMDLINE_TEXT_SIZE];
+    enum irq_controller irq;
 };
 
 /*

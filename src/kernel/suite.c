@@ -4,9 +4,12 @@
 #include "kernel/console.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
+#include "kernel/x86_64/irq_line.h"
 #include "lib/mem.h"
 
 extern const struct suite_test suite_start[], suite_end[];
+
+enum result { RESULT_PASSED, RESULT_FAILED, RESULT_SKIPPED, RESULTS };
 
 static bool failed;
 
@@ -22,35 +25,50 @@ void suite_fail(const char *file, int line, const char *format, ...)
     console_print("\n");
 }
 
-static void send(const char *event, const char *name, const char *key, const char *value)
+static void send(const char *event, const struct suite_test *test, const char *key, const char *value)
 {
     static char line[256];
     struct json json;
 
     json_begin(&json, line, sizeof(line));
     json_string(&json, "event", event);
-    json_string(&json, "name", name);
+    json_string(&json, "name", test->name);
     json_string(&json, key, value);
+    if (test->irq)
+        json_string(&json, "irq", test->irq);
     console_send_json(&json);
 }
 
-static _Noreturn void finish(unsigned run, unsigned failures)
+static _Noreturn void finish(bool listed, const unsigned counts[RESULTS])
 {
     static char line[128];
+    bool good = listed || (counts[RESULT_PASSED] > 0 && counts[RESULT_FAILED] == 0);
     struct json json;
 
-    console_print("%u passed, %u failed\n", run - failures, failures);
+    console_print("%u passed, %u failed, %u skipped\n", counts[RESULT_PASSED], counts[RESULT_FAILED],
+                  counts[RESULT_SKIPPED]);
     json_begin(&json, line, sizeof(line));
     json_string(&json, "event", "done");
-    json_bool(&json, "passed", run > 0 && failures == 0);
-    json_unsigned(&json, "tests", run);
+    json_bool(&json, "passed", good);
+    json_unsigned(&json, "tests", counts[RESULT_PASSED] + counts[RESULT_FAILED]);
+    json_unsigned(&json, "skipped", counts[RESULT_SKIPPED]);
     console_send_json(&json);
-    machine_exit(run > 0 && failures == 0 ? EXIT_PASSED : EXIT_FAILED);
+    machine_exit(good ? EXIT_PASSED : EXIT_FAILED);
 }
 
-/* True if it passed. One that expects a panic does not come back when it passes. */
-static bool run(const struct suite_test *test)
+static enum result skip(const struct suite_test *test)
 {
+    console_print("%s\t[skipped: it is about irq=%s, and the lines come through %s]\n", test->name, test->irq,
+                  irq_line_controller_name());
+    send("test", test, "result", "skipped");
+    return RESULT_SKIPPED;
+}
+
+/* One that expects a panic does not come back when it passes. */
+static enum result run(const struct suite_test *test)
+{
+    if (test->irq && !string_equal(test->irq, irq_line_controller_name()))
+        return skip(test);
     failed = false;
     console_print("%s...\n", test->name);
     if (test->panics)
@@ -59,29 +77,28 @@ static bool run(const struct suite_test *test)
     if (test->panics)
         suite_fail(__FILE__, __LINE__, "did not panic with \"%s\"", test->panics);
     console_print("%s\t[%s]\n", test->name, failed ? "FAILED" : "ok");
-    send("test", test->name, "result", failed ? "failed" : "passed");
-    return !failed;
+    send("test", test, "result", failed ? "failed" : "passed");
+    return failed ? RESULT_FAILED : RESULT_PASSED;
 }
 
 _Noreturn void suite_run(const struct options *options)
 {
     bool list = string_equal(options->test, "list");
     bool all = string_equal(options->test, "all");
-    unsigned tests = 0;
-    unsigned failures = 0;
+    unsigned counts[RESULTS] = {0};
+    bool known = false;
 
     for (const struct suite_test *test = suite_start; test < suite_end; test++) {
         if (list) {
-            send("list", test->name, "expects", test->panics ? "panic" : "pass");
-            tests++;
+            send("list", test, "expects", test->panics ? "panic" : "pass");
+            known = true;
         } else if (all ? !test->panics : string_equal(options->test, test->name)) {
-            tests++;
-            if (!run(test))
-                failures++;
+            counts[run(test)]++;
+            known = true;
         }
     }
-    if (!tests)
+    if (!known)
         console_print("duet: test: unknown value \"%s\" (valid: all, list, or a name that test=list prints)\n",
                       options->test);
-    finish(tests, failures);
+    finish(list, counts);
 }

@@ -1,5 +1,6 @@
 /* Both ports under more bytes than anyone types: every byte is delivered or counted, in order, in either style. */
 #include "kernel/suites/support.h"
+#include "kernel/x86_64/irq_line.h"
 #include "thread/arch.h"
 
 enum {
@@ -297,4 +298,43 @@ TEST(hand_over_to_task, "input.thread_hands_over_to_task")
 TEST(hand_over_to_thread, "input.task_hands_over_to_thread")
 {
     hand_over(STYLE_ASYNC, STYLE_THREAD);
+}
+
+static void lines_mask(void)
+{
+    uint64_t flags = irq_save();
+
+    irq_line_mask(I8042_KEYBOARD_IRQ);
+    irq_line_mask(I8042_MOUSE_IRQ);
+    irq_restore(flags);
+}
+
+/* Whether the controller kept the interrupt or not, the byte is taken and those behind it can interrupt. */
+static void come_early(enum device device)
+{
+    struct ps2_port *port = &input.ports[device];
+    uint32_t before;
+
+    input_forget();
+    before = port->received;
+    lines_mask();
+    inject(device, stream_byte(device, 0));
+    spin_for(100 * US);
+    CHECK_EQUAL(port->received, before);
+    input_let_in();
+    CHECK_EQUAL(port->received, before + 1);
+    for (uint32_t i = 1; i < 4; i++)
+        CHECK(inject_and_wait(device, stream_byte(device, i)));
+    CHECK_EQUAL(ring_count(&port->ring), 4);
+    input_forget();
+}
+
+TEST(key_before_line_opens, "input.key_before_line_opens")
+{
+    come_early(DEVICE_KEYBOARD);
+}
+
+TEST(motion_before_line_opens, "input.motion_before_line_opens")
+{
+    come_early(DEVICE_MOUSE);
 }

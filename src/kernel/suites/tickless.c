@@ -2,6 +2,7 @@
 #include "kernel/suites/support.h"
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/pic.h"
 #include "thread/arch.h"
 
@@ -44,12 +45,14 @@ static void must_deliver_without_timers(enum style style)
 {
     static const uint32_t first[DEVICE_ALL];
     static const uint32_t count[DEVICE_ALL] = {EVENTS, EVENTS};
-    uint64_t timer, pit;
+    uint64_t timer, pit, flags;
     unsigned missing = 0;
 
     drivers_start(style, THREAD_PRIORITY_HIGH);
     sleep_for(MS); /* both drivers wait now */
-    CHECK(pic_masked() & 1u << LINE_PIT);
+    flags = irq_save();
+    CHECK(irq_line_masked() & 1u << LINE_PIT);
+    irq_restore(flags);
     timers_silence();
     timer = interrupt_count(APIC_TIMER_VECTOR);
     pit = interrupt_count(PIC_VECTOR + LINE_PIT);

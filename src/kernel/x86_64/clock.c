@@ -10,6 +10,7 @@ enum {
     MSR_APIC_BASE = 0x1b,
     APIC_BASE_ENABLE = 1 << 11,
 
+    APIC_ID = 0x20,
     APIC_EOI = 0xb0,
     APIC_SPURIOUS = 0xf0,
     APIC_LVT_TIMER = 0x320,
@@ -62,6 +63,16 @@ static void apic_write(unsigned offset, uint32_t value)
 void apic_end(void)
 {
     apic_write(APIC_EOI, 0);
+}
+
+void apic_refuse_pic(void)
+{
+    apic_write(APIC_LVT_LINT0, LVT_MASKED | LVT_EXTINT);
+}
+
+uint8_t apic_id(void)
+{
+    return (uint8_t)(apic_read(APIC_ID) >> 24);
 }
 
 static void apic_init(void)

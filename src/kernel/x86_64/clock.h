@@ -24,6 +24,12 @@ uint64_t clock_tsc_hz(void);
 /* Ends the local APIC's interrupt in service. Context: irq. */
 void apic_end(void);
 
+/* Lets the 8259A's interrupts through no longer. Context: boot. */
+void apic_refuse_pic(void);
+
+/* What other APICs call this CPU's. Context: boot. */
+uint8_t apic_id(void);
+
 /* Makes PIT channel 0 interrupt on line 0 `hz` times a second, 19 to 1193182; 0 stops it after one more interrupt at
  * most. The line stays masked until unmasked. Context: thread. */
 void pit_start(uint32_t hz);

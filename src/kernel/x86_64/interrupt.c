@@ -66,6 +66,7 @@ static struct {
     const char *name;
     char *stack;
 } own_stacks[ISTS];
+static unsigned pic_vectors_end = PIC_VECTOR + PIC_LINES; /* those below it come from the 8259s; 0 if none does */
 static uint64_t spurious;
 static uint64_t unexpected;
 
@@ -100,11 +101,16 @@ uint64_t interrupt_unexpected(void)
     return unexpected;
 }
 
+void interrupt_leave_pic(void)
+{
+    pic_vectors_end = 0;
+}
+
 /* Ends the interrupt where it came from. */
 static void interrupt_end(unsigned vector)
 {
-    if (vector < PIC_VECTOR + PIC_LINES)
-        pic_end(vector - PIC_VECTOR);
+    if (vector < pic_vectors_end)
+        pic_end(vector);
     else
         apic_end();
 }
@@ -114,7 +120,23 @@ static bool interrupt_is_spurious(unsigned vector)
 {
     if (vector == APIC_SPURIOUS_VECTOR)
         return true;
-    return vector < PIC_VECTOR + PIC_LINES && pic_spurious(vector - PIC_VECTOR);
+    return vector < pic_vectors_end && pic_spurious(vector - PIC_VECTOR);
+}
+
+static inline __attribute__((always_inline)) void interrupt_take(unsigned vector)
+{
+    vectors[vector].count++;
+    vectors[vector].handler(vector);
+    interrupt_end(vector);
+}
+
+/* Apart from the others, whose path so saves no vector across the question. */
+static __attribute__((noinline)) void interrupt_take_unless_spurious(unsigned vector)
+{
+    if (interrupt_is_spurious(vector))
+        spurious++;
+    else
+        interrupt_take(vector);
 }
 
 /* Every vector from 32 on. Ended before a switch, as the thread switched to may not come back here for long. */
@@ -125,13 +147,10 @@ void interrupt(unsigned vector)
     struct cpu *cpu = cpu_this();
 
     cpu->irq_depth++;
-    if (unlikely((vector & 7) == 7) && interrupt_is_spurious(vector)) {
-        spurious++;
-    } else {
-        vectors[vector].count++;
-        vectors[vector].handler(vector);
-        interrupt_end(vector);
-    }
+    if (unlikely((vector & 7) == 7))
+        interrupt_take_unless_spurious(vector);
+    else
+        interrupt_take(vector);
     cpu->irq_depth--;
     if (sched_preempt_due(cpu) && cpu->irq_depth == 0)
         sched_preempt();

@@ -60,6 +60,9 @@ void *interrupt_stack(unsigned vector);
 /* If `address` is on a stack of interrupt_use_own_stacks(), says which. Context: any. */
 bool interrupt_own_stack(uintptr_t address, uintptr_t *base, size_t *size);
 
+/* From here on the ISA lines' interrupts come from, and are ended at, the local APIC. Context: boot. */
+void interrupt_leave_pic(void);
+
 /* How often a vector was taken. Context: any. */
 uint64_t interrupt_count(unsigned vector);
 

@@ -39,6 +39,11 @@ static void pic_set_mask(uint16_t mask)
     outb(PIC_SLAVE_DATA, (uint8_t)(mask >> 8));
 }
 
+void pic_retire(void)
+{
+    pic_set_mask(0xffff);
+}
+
 void pic_unmask(unsigned line)
 {
     pic_set_mask((uint16_t)(pic_masked() & ~(1u << line)));

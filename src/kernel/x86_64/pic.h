@@ -22,6 +22,9 @@ enum {
 /* Moves the lines to PIC_VECTOR and masks all but the cascade. Context: boot. */
 void pic_init(void);
 
+/* Masks all lines, the cascade's too. Context: boot. */
+void pic_retire(void);
+
 /* Context: interrupts off. */
 void pic_unmask(unsigned line);
 void pic_mask(unsigned line);
@@ -33,10 +36,10 @@ uint16_t pic_masked(void);
  * controller sends its lowest vector then without setting the in-service bit (8259A data sheet, "default IR7"). */
 bool pic_spurious(unsigned line);
 
-/* Ends the interrupt in service. Context: irq. */
-static inline void pic_end(unsigned line)
+/* Ends the interrupt in service, which came as `vector`. Context: irq. */
+static inline void pic_end(unsigned vector)
 {
-    if (line >= 8)
+    if (vector >= PIC_VECTOR + 8)
         outb(PIC_SLAVE, PIC_EOI);
     outb(PIC_MASTER, PIC_EOI);
 }
