@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +152,91 @@ Test(boot, a_plain_64_bit_cpu_is_enough, .timeout = 120)
         machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .cpu = "qemu64"}));
 }
 
+/* ---- irq=apic ---- */
+
+static struct platform apic_platforms[] = {
+    {"pc", false, false, 32},
+    {"pc", false, false, 8192},
+    {"q35", true, false, 64},
+    {"pc", true, true, 8192},
+};
+
+ParameterizedTestParameters(boot, finds_the_io_apic_from_every_loader)
+{
+    return cr_make_param_array(struct platform, apic_platforms, sizeof(apic_platforms) / sizeof(apic_platforms[0]));
+}
+
+/* With 8 GiB the firmware's tables lie just below the third or fourth. */
+ParameterizedTest(struct platform *platform, boot, finds_the_io_apic_from_every_loader, .timeout = 240)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = platform->grub ? NULL : KERNEL_GCC_O2,
+                                  .iso = ISO,
+                                  .disk = platform->disk,
+                                  .cmdline = "mode=echo keyboard=thread mouse=async irq=apic",
+                                  .machine = platform->machine,
+                                  .memory_mib = platform->memory_mib});
+
+    must_say(machine, "irq: I/O APIC at 0xfec00000");
+    must_echo(machine);
+}
+
+/* QEMU's own view of the I/O APIC. A pin is shown as "pin N 0x<redirection> dest=D vec=V active-<hi|lo> <edge|level>
+ * [masked] ...". */
+static void must_be_wired(const char *view, unsigned pin, unsigned vector, const char *trigger, bool masked)
+{
+    const char *line = view;
+    unsigned found_pin, found_vector, destination;
+    char found_polarity[16], found_trigger[16], found_mask[16];
+
+    while ((line = strstr(line, "pin "))) {
+        if (sscanf(line, "pin %u 0x%*x dest=%u vec=%u active-%15s %15s %15s", &found_pin, &destination, &found_vector,
+                   found_polarity, found_trigger, found_mask) == 6 &&
+            found_pin == pin) {
+            cr_assert_eq(found_vector, vector, "pin %u: vector %u", pin, found_vector);
+            cr_assert_eq(destination, 0);
+            cr_assert_str_eq(found_polarity, "hi", "pin %u", pin);
+            cr_assert_str_eq(found_trigger, trigger, "pin %u", pin);
+            cr_assert_eq(strcmp(found_mask, "masked") == 0, masked, "pin %u: '%.80s'", pin, line);
+            return;
+        }
+        line++;
+    }
+    cr_assert_fail("no pin %u in '%s'", pin, view);
+}
+
+/* Line 0 is input 2, and those that QEMU shares with PCI come by level: the firmware's overrides say so. */
+Test(boot, wires_the_io_apic_as_the_firmware_says, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo irq=apic"});
+    json_t *answer;
+    const char *view;
+
+    json_decref(machine_com2_event(machine, "ready", BOOT_MS));
+    answer = qmp_run(machine, "human-monitor-command", json_pack("{s:s}", "command-line", "info pic"));
+    view = json_string_value(json_object_get(answer, "return"));
+    cr_assert_not_null(view);
+    must_be_wired(view, 0, 0, "edge", true);
+    must_be_wired(view, 1, 33, "edge", false);
+    must_be_wired(view, 2, 32, "edge", true);
+    must_be_wired(view, 4, 36, "edge", true);
+    must_be_wired(view, 9, 41, "level", true);
+    must_be_wired(view, 12, 44, "edge", false);
+    must_be_wired(view, 16, 0, "edge", true);
+    json_decref(answer);
+    machine_stop(machine);
+}
+
+Test(boot, goes_on_with_the_8259_where_there_is_no_io_apic_and_says_so, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo irq=apic", .machine = "pc,acpi=off"});
+
+    must_say(machine, "irq: no I/O APIC, as ");
+    must_echo(machine);
+}
+
 Test(boot, does_without_a_keyboard_controller_and_says_so, .timeout = 120)
 {
     struct machine *machine = machine_start(
@@ -179,6 +265,7 @@ static struct mistake mistakes[] = {
     {"mode=echo mouse=async colour=red", "colour", "keyboard"},
     {"mode=test test=no_such_test", "no_such_test", "all"},
     {"mode=bench suite=matrix driver=fancy", "fancy", "async"},
+    {"mode=echo irq=fancy", "fancy", "apic"},
 };
 
 ParameterizedTestParameters(boot, a_wrong_word_is_named_beside_the_right_ones_and_fails)

@@ -36,6 +36,7 @@ struct pair {
     bool keyboard_thread;
     bool mouse_thread;
     bool reference; /* on the reference machine, where a tick is an instruction, and not at the host's pace */
+    bool apic;      /* on q35, the lines through the I/O APIC */
 };
 
 /* A machine in echo mode, and what it should know. */
@@ -72,10 +73,15 @@ static struct echo echo_start(const struct pair *pair)
     };
     char cmdline[80];
 
-    snprintf(cmdline, sizeof(cmdline), "mode=echo keyboard=%s mouse=%s", echo.keyboard, echo.mouse);
-    echo.machine = machine_start(
-        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = cmdline, .reference = pair->reference});
+    snprintf(cmdline, sizeof(cmdline), "mode=echo keyboard=%s mouse=%s irq=%s", echo.keyboard, echo.mouse,
+             pair->apic ? "apic" : "pic");
+    echo.machine = machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2,
+                                                           .cmdline = cmdline,
+                                                           .machine = pair->apic ? "q35" : NULL,
+                                                           .reference = pair->reference});
     json_decref(machine_com2_event(echo.machine, "ready", BOOT_MS));
+    if (pair->apic && !machine_com1_contains(echo.machine, "irq: I/O APIC at", 0))
+        machine_fail(echo.machine, "the lines do not come through the I/O APIC");
     return echo;
 }
 
@@ -275,8 +281,8 @@ static void echo_stop(struct echo *echo)
 }
 
 static struct pair pairs[] = {
-    {false, false, false}, {false, true, false}, {true, false, false},
-    {true, true, false},   {false, true, true},  {true, false, true},
+    {false, false, false, false}, {false, true, false, false}, {true, false, false, false}, {true, true, false, false},
+    {false, true, true, false},   {true, false, true, false},  {true, false, false, true},
 };
 
 ParameterizedTestParameters(transcript, every_pair_of_drivers_echoes_exactly_what_was_sent)

@@ -24,6 +24,8 @@ static const char *parse_problem(enum status status)
     case STATUS_INVALID:
     case STATUS_TIMEOUT:
     case STATUS_IO:
+    case STATUS_EXISTS:
+    case STATUS_LARGE:
         break;
     }
     return "the ACPI tables break their own format";
