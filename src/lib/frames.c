@@ -305,7 +305,6 @@ void frames_give(struct frames *frames, uint64_t address)
         frames->cache[frames->cached++] = first;
         return;
     }
-    run->state = FRAME_INSIDE;
     join_pieces(frames, first, count);
 }
 

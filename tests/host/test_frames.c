@@ -342,6 +342,17 @@ Test(frames, memory_added_in_pieces_is_one)
     finish();
 }
 
+Test(frames, what_lies_beyond_the_table_is_no_buddy)
+{
+    static struct frame table[8];
+
+    table[6] = (struct frame){.state = FRAME_FREE, .order = 1};
+    frames_init(&frames, table, 6);
+    frames_add(&frames, 4 * FRAME_BYTES, 6 * FRAME_BYTES);
+    expect_report(2, 0, 2);
+    cr_assert_eq(table[6].state, FRAME_FREE);
+}
+
 Test(frames, runs_of_any_length_and_alignment)
 {
     begin_with(4 * MIB, 8 * MIB);
@@ -612,6 +623,18 @@ Test(frames, giving_a_run_twice_panics, .exit_code = PANIC_EXIT)
     address = take(4, 1);
     frames_give(&frames, address);
     frames_give(&frames, address);
+}
+
+Test(frames, giving_a_joined_run_again_panics, .exit_code = PANIC_EXIT)
+{
+    uint64_t first, second;
+
+    begin_with(MIB, MIB + 4 * FRAME_BYTES);
+    first = take(2, 1);
+    second = take(2, 1);
+    frames_give(&frames, first < second ? first : second);
+    frames_give(&frames, first < second ? second : first);
+    frames_give(&frames, first < second ? second : first);
 }
 
 Test(frames, giving_a_joined_frame_again_panics, .exit_code = PANIC_EXIT)
