@@ -1,7 +1,7 @@
 /*
  * Time, as the portable layers see it: a seam that the kernel and the host tests each define at link time.
  *
- * Only drivers and the thread layer may ask for the time; lib and executor take it as a parameter.
+ * Only drivers, the thread layer and the log may ask for the time; the rest of lib and executor take it as a parameter.
  */
 #ifndef DUET_LIB_CLOCK_H
 #define DUET_LIB_CLOCK_H

@@ -28,10 +28,7 @@ _Noreturn void panic_at(const char *file, int line, const char *format, ...)
 
 uint64_t clock_now_ns(void)
 {
-    uint64_t now = support_clock_ns;
-
-    support_clock_ns += support_clock_step_ns;
-    return now;
+    return __atomic_fetch_add(&support_clock_ns, support_clock_step_ns, __ATOMIC_SEQ_CST); /* it may be interrupted */
 }
 
 uint64_t clock_ticks(void)
