@@ -2,6 +2,7 @@
 #include "kernel/input.h"
 
 #include "kernel/console.h"
+#include "kernel/log.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/irq_line.h"
@@ -47,14 +48,15 @@ static void say_what_is_there(enum status status)
     const struct i8042_info *info = &input.info;
 
     if (status != STATUS_OK)
-        console_print("input: no i8042 controller (%s)\n", info->problem ? info->problem : "none found");
+        log_warning("no i8042 controller: %s", info->problem ? info->problem : "none found");
     else
-        console_print("input: i8042, %s, %s%s%s\n", info->keyboard ? "keyboard" : "no keyboard",
+        console_print("input: i8042, %s, %s\n", info->keyboard ? "keyboard" : "no keyboard",
                       !info->mouse                          ? "no mouse"
                       : info->mouse_id == MOUSE_ID_EXPLORER ? "5-button wheel mouse"
                       : info->mouse_id == MOUSE_ID_WHEEL    ? "wheel mouse"
-                                                            : "mouse",
-                      info->problem ? "; " : "", info->problem ? info->problem : "");
+                                                            : "mouse");
+    if (status == STATUS_OK && info->problem)
+        log_warning("i8042: %s", info->problem);
 }
 
 /* A byte that came before its line was open may have interrupted nobody, and then none behind it ever will. */

@@ -2,7 +2,9 @@
  * From boot.S to a running system, in the order in which things come to depend on each other.
  */
 #include "kernel/console.h"
+#include "kernel/facts.h"
 #include "kernel/input.h"
+#include "kernel/log.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
 #include "kernel/x86_64/clock.h"
@@ -110,6 +112,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     interrupt_use_own_stacks();
     interrupt_set(APIC_TIMER_VECTOR, timer_interrupt);
     options_read(command_line, &options);
+    log_threshold = options.log;
     if (options.mode != MODE_DEMO)
         panic_exits();
     irq_line_init(options.irq);
@@ -118,6 +121,8 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     input_init();
     boot_ready_ns = (rdtsc() - entry_ticks) * 1000000000 / clock_tsc_hz();
     say_boot();
+    facts_log(&boot_info);
+    log_start();
 
     switch (options.mode) {
     case MODE_DEMO:

@@ -35,6 +35,7 @@ enum option_index {
     OPTION_SEED,
     OPTION_TEST,
     OPTION_IRQ,
+    OPTION_LOG,
     OPTIONS
 };
 
@@ -66,6 +67,7 @@ static const struct option table[OPTIONS] = {
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
     [OPTION_TEST] = {.key = "test", .kind = OPTION_TEXT, .valid = "all, list, or the name of a test"},
     [OPTION_IRQ] = {.key = "irq", .kind = OPTION_CHOICE, .choices = CHOICES("pic", "apic")},
+    [OPTION_LOG] = {.key = "log", .kind = OPTION_CHOICE, .choices = CHOICES("error", "warning", "info", "debug")},
 };
 
 /* Decimal digits up to the end of the text, at most `maximum`. */
@@ -167,6 +169,7 @@ void options_read(const char *line, struct options *options)
     values[OPTION_EVENTS].number = 1000;
     values[OPTION_QUANTUM].number = SCHED_QUANTUM_NS;
     values[OPTION_SEED].number = 1;
+    values[OPTION_LOG].choice = LOG_INFO;
     set_text(&values[OPTION_LOAD], "all");
     set_text(&values[OPTION_TEST], "all");
 
@@ -189,7 +192,8 @@ void options_read(const char *line, struct options *options)
                                 .period_ns = values[OPTION_PERIOD].number,
                                 .quantum_ns = values[OPTION_QUANTUM].number,
                                 .seed = values[OPTION_SEED].number,
-                                .irq = values[OPTION_IRQ].choice};
+                                .irq = values[OPTION_IRQ].choice,
+                                .log = values[OPTION_LOG].choice};
     (void)load_parse(values[OPTION_LOAD].text, &options->load);
     memcpy(options->load_text, values[OPTION_LOAD].text, CMDLINE_TEXT_SIZE);
     memcpy(options->test, values[OPTION_TEST].text, CMDLINE_TEXT_SIZE);

@@ -7,6 +7,7 @@
 #include "kernel/x86_64/irq_line.h"
 #include "lib/base.h"
 #include "lib/cmdline.h"
+#include "lib/log.h"
 
 enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST };
 enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_ALL };
@@ -36,6 +37,7 @@ struct options {
     uint64_t seed;
     char test[CMDLINE_TEXT_SIZE];
     enum irq_controller irq;
+    enum log_level log;
 };
 
 /*

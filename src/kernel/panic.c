@@ -3,6 +3,7 @@
 
 #include "kernel/console.h"
 #include "kernel/executor_thread.h"
+#include "kernel/log.h"
 #include "kernel/x86_64/cpu.h"
 #include "lib/format.h"
 #include "lib/mem.h"
@@ -33,6 +34,7 @@ void panic_exits(void)
 _Noreturn void machine_exit(uint8_t code)
 {
     cli();
+    log_replay(); /* nothing else will print it */
     outb(PORT_DEBUG_EXIT, code);
     for (;;)
         hlt();
@@ -131,12 +133,14 @@ printf_like(4, 0) static _Noreturn void panic_report(const char *place, const st
     if (panics++) { /* the report itself broke: say so with what surely works, and stop */
         console_break_lock();
         if (panics == 2)
-            console_print("PANIC while panicking: %s\n", format);
+            console_print("PANIC while panicking: %s\n    the first one: %s\n", format, message);
         machine_exit(EXIT_FAILED);
     }
     console_break_lock();
     console_set_attribute(CONSOLE_ALARM);
     format_text_va(message, sizeof(message), format, arguments);
+    console_print("\n"); /* a line may be half printed */
+    log_replay();        /* before the report: in the order of time, and the report stays at the bottom of the screen */
     console_print("\nPANIC: %s\n    %s, thread %s, task %s\n", message, place, thread ? thread->name : "none",
                   task ? task->name : "none");
     if (registers)

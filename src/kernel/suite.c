@@ -2,6 +2,7 @@
 #include "kernel/suite.h"
 
 #include "kernel/console.h"
+#include "kernel/log.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
 #include "kernel/x86_64/irq_line.h"
@@ -70,6 +71,7 @@ static enum result run(const struct suite_test *test)
     if (test->irq && !string_equal(test->irq, irq_line_controller_name()))
         return skip(test);
     failed = false;
+    log_flush(); /* what earlier ones logged neither runs within this one nor shows below its name */
     console_print("%s...\n", test->name);
     if (test->panics)
         panic_expect(test->panics);

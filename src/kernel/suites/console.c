@@ -285,7 +285,7 @@ static void storm_irq0(unsigned vector)
     (void)vector;
     storm_print("irq0", atomic_fetch_add(&storm.irq0, 1));
     if (atomic_load(&storm.irq0) == STORM_LINES)
-        pic_mask(LINE_PIT);
+        irq_line_mask(LINE_PIT);
 }
 
 static void storm_irq1(struct waker *waker)
@@ -332,14 +332,14 @@ static void storm_begin(struct thread *urgent)
     flags = irq_save();
     storm.irq0_before = interrupt_set(PIC_VECTOR + LINE_PIT, storm_irq0);
     pit_start(20000);
-    pic_unmask(LINE_PIT);
+    irq_line_unmask(LINE_PIT);
     irq_restore(flags);
 }
 
 static void storm_end(struct thread *urgent)
 {
     (void)thread_join(urgent);
-    pic_mask(LINE_PIT);
+    irq_line_mask(LINE_PIT);
     pit_start(0);
     (void)interrupt_set(PIC_VECTOR + LINE_PIT, storm.irq0_before);
     waker_slot_clear(&input.ports[DEVICE_KEYBOARD].reader);

@@ -2,6 +2,7 @@
 #include "kernel/x86_64/interrupt.h"
 
 #include "kernel/console.h"
+#include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/cpu.h"
@@ -59,6 +60,7 @@ static struct gate idt[VECTORS];
 static struct {
     interrupt_handler *handler;
     uint64_t count;
+    bool warned;
 } vectors[VECTORS];
 static exception_handler *exception_handlers[VECTOR_INTERRUPTS];
 static uint64_t exception_counts[VECTOR_INTERRUPTS];
@@ -70,10 +72,19 @@ static unsigned pic_vectors_end = PIC_VECTOR + PIC_LINES; /* those below it come
 static uint64_t spurious;
 static uint64_t unexpected;
 
+/* The first of each vector: more of them would only say it again. */
+static __attribute__((noinline, cold)) void warn_once(unsigned vector, const char *what)
+{
+    if (vectors[vector].warned)
+        return;
+    vectors[vector].warned = true;
+    log_warning("%s interrupt, vector 0x%x", what, vector);
+}
+
 static void handle_unexpected(unsigned vector)
 {
-    (void)vector;
     unexpected++;
+    warn_once(vector, "unexpected");
 }
 
 interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler)
@@ -133,10 +144,12 @@ static inline __attribute__((always_inline)) void interrupt_take(unsigned vector
 /* Apart from the others, whose path so saves no vector across the question. */
 static __attribute__((noinline)) void interrupt_take_unless_spurious(unsigned vector)
 {
-    if (interrupt_is_spurious(vector))
+    if (interrupt_is_spurious(vector)) {
         spurious++;
-    else
+        warn_once(vector, "spurious");
+    } else {
         interrupt_take(vector);
+    }
 }
 
 /* Every vector from 32 on. Ended before a switch, as the thread switched to may not come back here for long. */
