@@ -79,7 +79,7 @@ Test(log, shows_what_the_command_line_chose, .timeout = 120)
 
 Test(log, warns_of_the_first_interrupt_nobody_asked_for, .timeout = 120)
 {
-    struct machine *machine = run("boot.unexpected_vectors_count", "");
+    struct machine *machine = run("log.unexpected_is_said_once", "");
 
     cr_assert_eq(times(machine, "] warning boot/interrupt: unexpected interrupt, vector 0x41"), 1);
     machine_stop(machine);

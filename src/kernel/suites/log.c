@@ -3,6 +3,7 @@
  * way. tests/qemu/test_log.c reads what these tests leave on COM1.
  */
 #include "kernel/log.h"
+#include "kernel/suites/registers.h"
 #include "kernel/suites/support.h"
 #include "lib/mem.h"
 #include "thread/arch.h"
@@ -142,13 +143,27 @@ TEST(log_priority, "log.printing_is_in_nobodys_way")
 
 TEST(log_parked, "log.thread_is_parked_when_idle")
 {
-    uint64_t switches;
+    uint64_t switches, idle;
 
     log_flush();
     sleep_for(MS);
     switches = cpu_this()->switches;
+    idle = cpu_this()->idle.switches;
     sleep_for(2 * SCHED_QUANTUM_NS);
     CHECK_EQUAL(cpu_this()->switches, switches + 2); /* to idle and back */
+    CHECK_EQUAL(cpu_this()->idle.switches, idle + 1);
+}
+
+TEST(log_first, "log.unexpected_is_said_once")
+{
+    uint64_t before;
+
+    raise_41(); /* logged now, or by an earlier test */
+    before = log_count(&kernel_log);
+    raise_41();
+    raise_41();
+    CHECK_EQUAL(log_count(&kernel_log), before);
+    CHECK(before > 0);
 }
 
 TEST(log_burst, "log.burst_counts_what_it_lost")
