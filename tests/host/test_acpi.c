@@ -19,7 +19,7 @@
 #define MADT (HIGH_BASE + 0x401)
 
 static unsigned char low[LOW_SIZE], high[HIGH_SIZE];
-static void *copies[40000];
+static void *copies[150000];
 static size_t copy_count;
 static struct acpi_interrupts interrupts;
 
@@ -518,6 +518,37 @@ Test(acpi, refuses_tables_that_lie_about_their_length)
     cr_assert_eq(parse(), STATUS_INVALID);
 }
 
+/* Memory without an end: zeros behind what is in ours. */
+static const void *at_anywhere(uint64_t physical, size_t size)
+{
+    void *copy = calloc(1, size);
+
+    for (size_t i = 0; i < size && i < 64 && memory(physical + i, 1); i++)
+        ((unsigned char *)copy)[i] = *memory(physical + i, 1);
+    cr_assert_lt(copy_count, ARRAY_SIZE(copies));
+    copies[copy_count++] = copy;
+    return copy;
+}
+
+Test(acpi, believes_no_length_beyond_the_limit_even_where_memory_has_no_end)
+{
+    start_madt();
+    for (uint32_t past = 0; past < 2; past++) {
+        enum status expected = past ? STATUS_INVALID : STATUS_OK;
+
+        put_root(2);
+        put32(ROOT + 20, ACPI_MAX_TABLE_BYTES + past);
+        seal_root();
+        cr_assert_eq(acpi_parse(ROOT, at_anywhere, &interrupts), expected);
+        put_root(2);
+        put32(XSDT + 4, ACPI_MAX_TABLE_BYTES - 4 + 8 * past); /* a whole number of addresses */
+        seal(XSDT, HEADER_SIZE + 16, 9);
+        cr_assert_eq(acpi_parse(ROOT, at_anywhere, &interrupts), expected);
+        put32(XSDT + 4, HEADER_SIZE + 16);
+        seal_table(XSDT);
+    }
+}
+
 Test(acpi, refuses_addresses_out_of_reach)
 {
     static const uint64_t wild[] = {1,          LOW_SIZE - 1, LOW_SIZE,       HIGH_BASE - 1, HIGH_BASE + HIGH_SIZE - 1,
@@ -599,10 +630,11 @@ Test(acpi, finds_the_root_pointer_where_a_bios_leaves_it)
         uint16_t ebda;
         bool found;
     } cases[] = {
-        {0xe0000, 0, true},       {0xf5a40, 0x9fc0, true},  {0xfffe0, 0, true},       {0xfffec, 0, false},
-        {0xf5a48, 0, false},      {0xdfff0, 0, false},      {0x9fc00, 0x9fc0, true},  {0x9ffe0, 0x9fc0, true},
-        {0x9fbf0, 0x9fc0, false}, {0x80000, 0x8000, true},  {0x803e0, 0x8000, true},  {0x80400, 0x8000, false},
-        {0x9ff00, 0x9ff0, true},  {0xa0000, 0x9ff0, false}, {0xc0000, 0xc000, false}, {0x400, 0, false},
+        {0xe0000, 0, true},       {0xf5a40, 0x9fc0, true}, {0xfffe0, 0, true},       {0xfffec, 0, false},
+        {0xf5a48, 0, false},      {0xdfff0, 0, false},     {0x9fc00, 0x9fc0, true},  {0x9ffe0, 0x9fc0, true},
+        {0x9fbf0, 0x9fc0, false}, {0x80000, 0x8000, true}, {0x803e0, 0x8000, true},  {0x80400, 0x8000, false},
+        {0x803f0, 0x8000, false}, {0x9ff00, 0x9ff0, true}, {0xa0000, 0x9ff0, false}, {0xc0000, 0xc000, false},
+        {0x400, 0, false},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

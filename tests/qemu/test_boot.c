@@ -18,6 +18,7 @@
 
 #define MULTIBOOT2_LOADER 0x36d76289u
 #define PVH_START_INFO    0x336ec578u
+#define START_INFO_RSDP   32
 
 static void must_still_run(struct machine *machine)
 {
@@ -226,6 +227,39 @@ Test(boot, wires_the_io_apic_as_the_firmware_says, .timeout = 120)
     must_be_wired(view, 16, 0, "edge", true);
     json_decref(answer);
     machine_stop(machine);
+}
+
+/* What the loader says of the root pointer, and what comes of it. QEMU passes the right one. */
+struct root {
+    unsigned address;
+    char said[48];
+};
+
+static struct root roots[] = {
+    {0, "irq: I/O APIC at 0xfec00000"}, /* it is looked for */
+    {0x1000, "irq: no I/O APIC, as the ACPI tables break"},
+    {0xfffffff0, "irq: no I/O APIC, as the ACPI tables break"},
+};
+
+ParameterizedTestParameters(boot, takes_no_root_pointer_or_a_wild_one_and_goes_on)
+{
+    return cr_make_param_array(struct root, roots, sizeof(roots) / sizeof(roots[0]));
+}
+
+ParameterizedTest(struct root *root, boot, takes_no_root_pointer_or_a_wild_one_and_goes_on, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo irq=apic", .gdb = true});
+    uint64_t start_info;
+
+    gdb_attach(machine);
+    gdb_run_to(machine, elf_pvh_entry(KERNEL_GCC_O2), BOOT_MS);
+    start_info = gdb_read_register(machine, GDB_RBX);
+    gdb_write_memory_u32(machine, start_info + START_INFO_RSDP, root->address);
+    gdb_write_memory_u32(machine, start_info + START_INFO_RSDP + 4, 0);
+    gdb_continue(machine);
+    must_say(machine, root->said);
+    must_echo(machine);
 }
 
 Test(boot, goes_on_with_the_8259_where_there_is_no_io_apic_and_says_so, .timeout = 120)
