@@ -9,6 +9,7 @@
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/pic.h"
 #include "kernel/x86_64/vga.h"
