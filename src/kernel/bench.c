@@ -9,7 +9,7 @@ static void start_executors(void)
 {
     if (executor_thread_start(&bench_executors[PRIORITY_EQUAL], "executor", THREAD_PRIORITY_NORMAL) != STATUS_OK ||
         executor_thread_start(&bench_executors[PRIORITY_HIGH], "executor-high", THREAD_PRIORITY_HIGH) != STATUS_OK)
-        panic("no memory for the executors' stacks");
+        bench_no_memory("the executors' stacks");
 }
 
 static void send_done(bool passed)

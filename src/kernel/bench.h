@@ -53,8 +53,18 @@ void bench_calibrate(void);
 /* Writes a stage's or a delta's statistics as a JSON object. Sorts the samples. */
 void bench_json_stats(struct json *json, const char *key, uint64_t *samples, size_t count);
 
-/* The two suites. */
+/* For a single figure: notes a sample; reports all that were noted, and forgets them; the same for one value. Sorts the
+ * samples. Context: thread. */
+void bench_sample(uint64_t sample);
+void bench_report(const char *name, const char *unit);
+void bench_report_one(const char *name, uint64_t value, const char *unit);
+
+/* Says that there is no memory for what a benchmark needs, and ends the machine as failed. Context: thread. */
+_Noreturn void bench_no_memory(const char *what);
+
+/* The two suites, and a part of the second. */
 void bench_matrix(const struct options *options);
 void bench_micro(void);
+void bench_memory(void);
 
 #endif

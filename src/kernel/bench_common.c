@@ -2,7 +2,9 @@
 #include "kernel/bench.h"
 
 #include "drivers/i8042.h"
+#include "kernel/console.h"
 #include "kernel/input.h"
+#include "kernel/panic.h"
 #include "kernel/x86_64/cpu.h"
 #include "thread/arch.h"
 
@@ -87,4 +89,10 @@ void bench_json_stats(struct json *json, const char *key, uint64_t *samples, siz
     json_unsigned(json, "max", stats.max);
     json_unsigned(json, "mean", stats.mean);
     json_object_end(json);
+}
+
+void bench_no_memory(const char *what)
+{
+    console_print("duet: bench: no memory for %s\n", what);
+    machine_exit(EXIT_FAILED);
 }

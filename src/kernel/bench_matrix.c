@@ -9,12 +9,12 @@
 #include "kernel/bench.h"
 #include "kernel/console.h"
 #include "kernel/input.h"
+#include "kernel/kmalloc.h"
 #include "lib/mem.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
 
 enum {
-    EVENTS_MAX = 20000,
     THREADS_MAX = 16,
     MOUSE_BYTES = 3,
     PERIOD_NS = 1000000,
@@ -55,15 +55,15 @@ static struct injector {
 } injector;
 
 /* What was seen of each event. Injection by event; the others in the order in which they happened. */
-static uint64_t injected_at[EVENTS_MAX];
-static uint64_t resumed_at[EVENTS_MAX * MOUSE_BYTES];
-static uint64_t published_at[EVENTS_MAX];
+static uint64_t *injected_at;
+static uint64_t *resumed_at; /* MOUSE_BYTES for each */
+static uint64_t *published_at;
 
 /* The consumer's record of one delivered event. */
 static struct delivery {
     uint64_t handled, consumed;
     uint32_t event;
-} deliveries[EVENTS_MAX];
+} * deliveries;
 
 static struct consumer {
     struct thread thread;
@@ -234,7 +234,7 @@ static void load_start(const struct cell *cell)
 
     for (unsigned i = 0; cell->load.kind == LOAD_THREADS && i < cell->load.threads; i++)
         if (thread_start(&hogs[i], "hog", THREAD_PRIORITY_NORMAL, hog_main, NULL) != STATUS_OK)
-            panic("no memory for the load's stacks");
+            bench_no_memory("the load's stacks");
     if (cell->load.kind == LOAD_TASKS) {
         neighbour = (struct neighbour){.future = {neighbour_poll}, .duration_ns = cell->load.duration_ns};
         executor_spawn(&executor->executor, &neighbour.task, "neighbour", &neighbour.future);
@@ -272,7 +272,7 @@ static uint64_t measure_entry(enum device device)
 }
 
 /* The samples of one stage, or of the difference between two. */
-static uint64_t samples[EVENTS_MAX];
+static uint64_t *samples;
 
 enum stage { STAGE_HANDLER, STAGE_DRIVER, STAGE_EVENT, STAGE_CONSUMER, STAGES };
 static const char *const stage_names[STAGES] = {"handler", "driver", "event", "consumer"};
@@ -393,13 +393,13 @@ static void cell_run(const struct cell *cell)
 
     /* Whatever timers and turns were under way come to rest; from here on a cell depends on nothing before it. */
     thread_sleep_until(clock_now_ns() + BENCH_WAIT_NS);
-    probe_start(&input.ports[cell->device].resumed, resumed_at, ARRAY_SIZE(resumed_at));
-    probe_start(&input.events.event, published_at, ARRAY_SIZE(published_at));
+    probe_start(&input.ports[cell->device].resumed, resumed_at, cell->events * MOUSE_BYTES);
+    probe_start(&input.events.event, published_at, cell->events);
     switches = cpu_this()->switches;
     polled = polls();
     if (thread_start(&consumer.thread, "consumer", bench_driver_priority(cell->priority), consumer_main, &consumer) !=
         STATUS_OK)
-        panic("no memory for the consumer's stack");
+        bench_no_memory("the consumer's stack");
     input_driver_start(cell->device, cell->style, bench_driver_priority(cell->priority),
                        &bench_executors[cell->priority]);
     injector_start(cell);
@@ -466,6 +466,26 @@ static void *matrix_main(void *argument)
     return NULL;
 }
 
+/* Memory to note `events` events in; false if there is not enough, and nothing kept. */
+static bool records_alloc(size_t events)
+{
+    injected_at = kzalloc(events, sizeof(*injected_at));
+    resumed_at = kzalloc(events, sizeof(*resumed_at) * MOUSE_BYTES);
+    published_at = kzalloc(events, sizeof(*published_at));
+    deliveries = kzalloc(events, sizeof(*deliveries));
+    samples = kzalloc(events, sizeof(*samples));
+    return injected_at && resumed_at && published_at && deliveries && samples;
+}
+
+static void records_free(void)
+{
+    kfree(injected_at);
+    kfree(resumed_at);
+    kfree(published_at);
+    kfree(deliveries);
+    kfree(samples);
+}
+
 /* The matrix runs above everything it measures: a neighbour that computes without end on the high executor would keep
  * it from ever ending the cell. Between events it is parked. */
 void bench_matrix(const struct options *options)
@@ -474,7 +494,9 @@ void bench_matrix(const struct options *options)
     static struct options own;
 
     own = *options;
-    if (thread_start(&thread, "matrix", PRIORITY_CONTROL, matrix_main, &own) != STATUS_OK)
-        panic("no memory for the matrix's stack");
+    if (!records_alloc(options->events) ||
+        thread_start(&thread, "matrix", PRIORITY_CONTROL, matrix_main, &own) != STATUS_OK)
+        bench_no_memory("so many events");
     (void)thread_join(&thread);
+    records_free();
 }

@@ -9,6 +9,7 @@
 #include "kernel/bench.h"
 #include "kernel/console.h"
 #include "kernel/input.h"
+#include "kernel/kmalloc.h"
 #include "kernel/modes.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
@@ -27,14 +28,14 @@ enum {
 static uint64_t samples[SAMPLES];
 static uint32_t sample_count;
 
-static void sample_add(uint64_t sample)
+void bench_sample(uint64_t sample)
 {
     if (sample_count < SAMPLES)
         samples[sample_count] = sample;
     sample_count++;
 }
 
-static void report(const char *name, const char *unit)
+void bench_report(const char *name, const char *unit)
 {
     static char line[256];
     struct json json;
@@ -58,16 +59,16 @@ static void report(const char *name, const char *unit)
     console_send_json(&json);
 }
 
-static void report_one(const char *name, uint64_t value, const char *unit)
+void bench_report_one(const char *name, uint64_t value, const char *unit)
 {
-    sample_add(value);
-    report(name, unit);
+    bench_sample(value);
+    bench_report(name, unit);
 }
 
 static void start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry, void *argument)
 {
     if (thread_start(thread, name, priority, entry, argument) != STATUS_OK)
-        panic("no memory for a benchmark's stack");
+        bench_no_memory("a stack");
 }
 
 static void bench_stamp(void)
@@ -75,15 +76,14 @@ static void bench_stamp(void)
     for (unsigned i = 0; i < SAMPLES; i++) {
         uint64_t before = rdtsc();
 
-        sample_add(rdtsc() - before);
+        bench_sample(rdtsc() - before);
     }
-    report("stamp", "instructions");
+    bench_report("stamp", "instructions");
 }
 
 /* ---- threads ---- */
 
 static uint64_t last_yield;
-static struct thread yielders[YIELD_MANY];
 
 /* Each thread measures from the yield of the one before it. */
 static void *yielder_main(void *unused)
@@ -93,7 +93,7 @@ static void *yielder_main(void *unused)
         uint64_t now = rdtsc();
 
         if (last_yield)
-            sample_add(now - last_yield);
+            bench_sample(now - last_yield);
         last_yield = rdtsc();
         thread_yield();
     }
@@ -102,13 +102,18 @@ static void *yielder_main(void *unused)
 
 static void bench_yield(const char *name, unsigned threads)
 {
+    struct thread *yielders = kzalloc(threads, sizeof(*yielders));
+
+    if (!yielders)
+        bench_no_memory("yielding threads");
     last_yield = 0;
     for (unsigned i = 0; i < threads; i++)
         start(&yielders[i], "yielder", THREAD_PRIORITY_NORMAL - 1, yielder_main, NULL);
     /* Below this thread, so that all are ready before the first runs. */
     for (unsigned i = 0; i < threads; i++)
         (void)thread_join(&yielders[i]);
-    report(name, "instructions");
+    kfree(yielders);
+    bench_report(name, "instructions");
 }
 
 static void *return_argument(void *argument)
@@ -125,9 +130,9 @@ static void bench_lifecycle(void)
 
         start(&thread, "short", THREAD_PRIORITY_NORMAL, return_argument, NULL);
         (void)thread_join(&thread);
-        sample_add(rdtsc() - before);
+        bench_sample(rdtsc() - before);
     }
-    report("thread.lifecycle", "instructions");
+    bench_report("thread.lifecycle", "instructions");
 }
 
 /* ---- interrupts ---- */
@@ -162,16 +167,16 @@ static void bench_irq_entry(void)
 
     for (unsigned i = 0; i < SAMPLES; i++) {
         bench_inject(DEVICE_KEYBOARD, SCAN_CODE, &injected_at);
-        sample_add(handled_at - injected_at);
+        bench_sample(handled_at - injected_at);
     }
-    report("irq.entry", "instructions");
+    bench_report("irq.entry", "instructions");
     interrupt_set(PIC_VECTOR + I8042_KEYBOARD_IRQ, handle_empty);
     for (unsigned i = 0; i < SAMPLES; i++) {
         bench_inject(DEVICE_KEYBOARD, SCAN_CODE, &injected_at);
-        sample_add(rdtsc() - injected_at);
+        bench_sample(rdtsc() - injected_at);
         (void)inb(I8042_DATA);
     }
-    report("irq.null", "instructions");
+    bench_report("irq.null", "instructions");
     interrupt_set(PIC_VECTOR + I8042_KEYBOARD_IRQ, normal);
 }
 
@@ -187,7 +192,7 @@ static void *waiter_main(void *unused)
         now = rdtsc();
         if (atomic_load(&waiter_stop))
             return NULL;
-        sample_add(now - (from_handler ? handled_at : injected_at));
+        bench_sample(now - (from_handler ? handled_at : injected_at));
     }
 }
 
@@ -234,7 +239,7 @@ static void bench_irq_thread(const char *name, bool from, bool idle)
     atomic_store(&waiter_stop, true);
     thread_wake(&waiter);
     (void)thread_join(&waiter);
-    report(name, "instructions");
+    bench_report(name, "instructions");
 }
 
 /* ---- timers ---- */
@@ -264,9 +269,9 @@ static void bench_timer_irq(void)
             shortest = gap < shortest ? gap : shortest;
             longest = gap > longest ? gap : longest;
         }
-        sample_add(longest - shortest);
+        bench_sample(longest - shortest);
     }
-    report("timer.irq", "instructions");
+    bench_report("timer.irq", "instructions");
 }
 
 static void *sleeper_main(void *unused)
@@ -276,7 +281,7 @@ static void *sleeper_main(void *unused)
         uint64_t deadline = clock_now_ns() + 10000;
 
         thread_sleep_until(deadline);
-        sample_add(clock_now_ns() - deadline);
+        bench_sample(clock_now_ns() - deadline);
     }
     return NULL;
 }
@@ -289,7 +294,7 @@ static void bench_timer_thread(void)
     while (!completion_done(&sleeper.done))
         ;
     (void)thread_join(&sleeper);
-    report("timer.thread", "instructions");
+    bench_report("timer.thread", "instructions");
 }
 
 /* ---- drivers ---- */
@@ -316,8 +321,8 @@ static void *reader_main(void *unused)
         now = rdtsc();
         if (bench_is_end(&event))
             return NULL;
-        sample_add((reader.end == END_CONSUMER ? now : reader.stamp[0]) -
-                   (reader.from_handler ? event.stamp : injected_at));
+        bench_sample((reader.end == END_CONSUMER ? now : reader.stamp[0]) -
+                     (reader.from_handler ? event.stamp : injected_at));
         input.events.event.count = 0;
         input.ports[DEVICE_KEYBOARD].resumed.count = 0;
     }
@@ -362,7 +367,7 @@ static void bench_driver(const char *name, enum device device, enum style style,
     input_driver_stop(device);
     bench_publish_end();
     (void)thread_join(&reader.thread);
-    report(name, "instructions");
+    bench_report(name, "instructions");
 }
 
 static void bench_drivers(void)
@@ -434,9 +439,9 @@ static void report_polls(const char *name, unsigned polls)
 
         for (unsigned poll = 0; poll < REPEATS * polls; poll++)
             (void)executor_poll(&executor, 0);
-        sample_add((rdtsc() - before) / REPEATS);
+        bench_sample((rdtsc() - before) / REPEATS);
     }
-    report(name, "instructions");
+    bench_report(name, "instructions");
 }
 
 static void bench_tasks(void)
@@ -462,9 +467,9 @@ static void bench_tasks(void)
 
         spawn(&counted[0], ready, NULL);
         (void)executor_poll(&executor, 0);
-        sample_add(rdtsc() - before);
+        bench_sample(rdtsc() - before);
     }
-    report("task.spawn", "instructions");
+    bench_report("task.spawn", "instructions");
 
     executor_init(&executor, &parent);
     for (unsigned i = 0; i < TASKS_MANY; i++)
@@ -476,10 +481,10 @@ static void bench_tasks(void)
         for (unsigned task = 0; task < TASKS_MANY; task++)
             waker_wake(&counted[task].task.waker);
         (void)executor_poll(&executor, 0);
-        sample_add((rdtsc() - before) / TASKS_MANY);
+        bench_sample((rdtsc() - before) / TASKS_MANY);
     }
-    report("task.round_robin_10k", "instructions");
-    report_one("task.bytes", sizeof(struct task) + 32, "bytes");
+    bench_report("task.round_robin_10k", "instructions");
+    bench_report_one("task.bytes", sizeof(struct task) + 32, "bytes");
 }
 
 void bench_micro(void)
@@ -488,9 +493,9 @@ void bench_micro(void)
 
     thread_sleep_until(clock_now_ns() + BENCH_WAIT_NS); /* no timer left over from what came before */
     bench_stamp();
-    report_one("boot.ready", boot_ready_ns, "ns");
-    report_one("image.text", (uint64_t)(text_end - text_start) / 1024, "KiB");
-    report_one("image.thread", sizeof(struct thread), "bytes");
+    bench_report_one("boot.ready", boot_ready_ns, "ns");
+    bench_report_one("image.text", (uint64_t)(text_end - text_start) / 1024, "KiB");
+    bench_report_one("image.thread", sizeof(struct thread), "bytes");
     bench_yield("thread.yield", 2);
     bench_yield("thread.yield_1000", YIELD_MANY);
     bench_lifecycle();
@@ -500,6 +505,7 @@ void bench_micro(void)
     bench_irq_thread("irq.thread_idle", true, true);
     bench_timer_irq();
     bench_timer_thread();
+    bench_memory();
     bench_drivers();
     bench_tasks();
 }

@@ -4,6 +4,7 @@
 #include "kernel/console.h"
 #include "kernel/facts.h"
 #include "kernel/input.h"
+#include "kernel/kmalloc.h"
 #include "kernel/log.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
@@ -116,6 +117,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     if (options.mode != MODE_DEMO)
         panic_exits();
     irq_line_init(options.irq);
+    kmalloc_init(options.heap);
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
     irq_restore(IRQ_ENABLED);
     input_init();

@@ -36,6 +36,7 @@ enum option_index {
     OPTION_TEST,
     OPTION_IRQ,
     OPTION_LOG,
+    OPTION_HEAP,
     OPTIONS
 };
 
@@ -67,6 +68,9 @@ static const struct option table[OPTIONS] = {
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
     [OPTION_TEST] = {.key = "test", .kind = OPTION_TEXT, .valid = "all, list, or the name of a test"},
     [OPTION_IRQ] = {.key = "irq", .kind = OPTION_CHOICE, .choices = CHOICES("pic", "apic")},
+    [OPTION_HEAP] = {.key = "heap",
+                     .kind = OPTION_CHOICE,
+                     .choices = CHOICES("slab", "bump", "list", "block", "debug")},
     [OPTION_LOG] = {.key = "log", .kind = OPTION_CHOICE, .choices = CHOICES("error", "warning", "info", "debug")},
 };
 
@@ -193,6 +197,7 @@ void options_read(const char *line, struct options *options)
                                 .quantum_ns = values[OPTION_QUANTUM].number,
                                 .seed = values[OPTION_SEED].number,
                                 .irq = values[OPTION_IRQ].choice,
+                                .heap = values[OPTION_HEAP].choice,
                                 .log = values[OPTION_LOG].choice};
     (void)load_parse(values[OPTION_LOAD].text, &options->load);
     memcpy(options->load_text, values[OPTION_LOAD].text, CMDLINE_TEXT_SIZE);

@@ -4,6 +4,7 @@
 #ifndef DUET_KERNEL_OPTIONS_H
 #define DUET_KERNEL_OPTIONS_H
 
+#include "kernel/kmalloc.h"
 #include "kernel/x86_64/irq_line.h"
 #include "lib/base.h"
 #include "lib/cmdline.h"
@@ -38,6 +39,7 @@ struct options {
     char test[CMDLINE_TEXT_SIZE];
     enum irq_controller irq;
     enum log_level log;
+    enum heap_choice heap;
 };
 
 /*

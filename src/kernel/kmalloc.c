@@ -1,0 +1,199 @@
+/*
+ * The default heap lies in the direct map, in runs of frames. The blog's three have a stretch of addresses of their
+ * own, mapped page by page, with nothing behind it.
+ */
+#include "kernel/kmalloc.h"
+
+#include "kernel/console.h"
+#include "kernel/x86_64/mmu.h"
+#include "lib/heap_block.h"
+#include "lib/heap_bump.h"
+#include "lib/heap_debug.h"
+#include "lib/heap_list.h"
+#include "lib/heap_slab.h"
+
+static union {
+    struct heap_slab slab;
+    struct heap_bump bump;
+    struct heap_list list;
+    struct heap_block block;
+} inner;
+static struct heap_debug debug;
+static struct heap *heap; /* in use */
+static bool debugging;
+static size_t taken_bytes;
+
+static void *run_take(struct heap_pages *pages, size_t bytes, size_t align, enum heap_pages_kind kind)
+{
+    struct physical run;
+
+    (void)pages;
+    if (frame_alloc_run((uint32_t)(bytes / FRAME_BYTES), (uint32_t)(align / FRAME_BYTES), &run) != STATUS_OK)
+        return NULL;
+    frame_set_tag(run, (uint16_t)kind);
+    taken_bytes += bytes;
+    return mmu_direct(run);
+}
+
+static void run_give(struct heap_pages *pages, void *run)
+{
+    struct physical first = mmu_direct_physical(run);
+
+    (void)pages;
+    taken_bytes -= (size_t)frame_run_length(first) * FRAME_BYTES;
+    frame_free(first);
+}
+
+static size_t run_length(const struct heap_pages *pages, const void *run, enum heap_pages_kind kind)
+{
+    struct physical first = mmu_direct_physical(run);
+
+    (void)pages;
+    if (frame_tag(first) != kind)
+        return 0;
+    return (size_t)frame_run_length(first) * FRAME_BYTES;
+}
+
+static struct heap_pages pages = {.take = run_take, .give = run_give, .length = run_length};
+
+static void *stretch_map(void)
+{
+    char *stretch = mmu_reserve(KMALLOC_STRETCH_BYTES);
+
+    for (size_t at = 0; at < KMALLOC_STRETCH_BYTES; at += PAGE_BYTES) {
+        struct physical frame;
+
+        if (frame_alloc(&frame) != STATUS_OK ||
+            mmu_map(stretch + at, frame, PAGE_BYTES, PAGE_WRITE | PAGE_GLOBAL) != STATUS_OK)
+            panic("no memory for the heap");
+    }
+    taken_bytes = KMALLOC_STRETCH_BYTES;
+    return stretch;
+}
+
+void kmalloc_init(enum heap_choice choice)
+{
+    switch (choice) {
+    case HEAP_SLAB:
+    case HEAP_DEBUG:
+        heap_slab_init(&inner.slab, &pages);
+        heap = &inner.slab.heap;
+        break;
+    case HEAP_BUMP:
+        heap_bump_init(&inner.bump, stretch_map(), KMALLOC_STRETCH_BYTES);
+        heap = &inner.bump.heap;
+        break;
+    case HEAP_LIST:
+        heap_list_init(&inner.list, stretch_map(), KMALLOC_STRETCH_BYTES, true);
+        heap = &inner.list.heap;
+        break;
+    case HEAP_BLOCK:
+        heap_block_init(&inner.block, stretch_map(), KMALLOC_STRETCH_BYTES, HEAP_BLOCK_KEEP);
+        heap = &inner.block.heap;
+        break;
+    }
+    debugging = choice == HEAP_DEBUG;
+    if (debugging) {
+        heap_debug_init(&debug, heap, HEAP_DEBUG_KEEP);
+        heap = &debug.heap;
+    }
+}
+
+struct heap *kmalloc_heap(void)
+{
+    return heap;
+}
+
+struct heap *kmalloc_use(struct heap *other)
+{
+    struct heap *before = heap;
+
+    heap = other;
+    return before;
+}
+
+/* Around each operation: the right context, the lock, and for heap=debug, who asks. */
+static inline void begin(const void *caller)
+{
+    if (unlikely(cpu_this()->irq_depth))
+        panic("the heap was used in an interrupt, by %p", (void *)(uintptr_t)caller);
+    preempt_disable();
+    if (unlikely(debugging))
+        heap_debug_set_caller(&debug, caller);
+}
+
+void *kmalloc(size_t size)
+{
+    void *block;
+
+    begin(__builtin_return_address(0));
+    block = heap_alloc(heap, size);
+    preempt_enable();
+    return block;
+}
+
+void *kmalloc_aligned(size_t size, size_t align)
+{
+    void *block;
+
+    begin(__builtin_return_address(0));
+    block = heap_alloc_aligned(heap, size, align);
+    preempt_enable();
+    return block;
+}
+
+void *kzalloc(size_t count, size_t size)
+{
+    void *block;
+
+    begin(__builtin_return_address(0));
+    block = heap_alloc_zeroed(heap, count, size);
+    preempt_enable();
+    return block;
+}
+
+void *krealloc(void *block, size_t size)
+{
+    void *other;
+
+    begin(__builtin_return_address(0));
+    other = heap_resize(heap, block, size);
+    preempt_enable();
+    return other;
+}
+
+void kfree(void *block)
+{
+    begin(__builtin_return_address(0));
+    heap_free(heap, block);
+    preempt_enable();
+}
+
+size_t kmalloc_taken(void)
+{
+    return taken_bytes;
+}
+
+static void print_leak(void *context, const struct heap_debug_block *block)
+{
+    (void)context;
+    console_print("    %zu bytes at %p, allocated by %p\n", block->size, (void *)(uintptr_t)block->address,
+                  (void *)(uintptr_t)block->caller);
+}
+
+size_t kmalloc_leaks(uint64_t mark)
+{
+    size_t count;
+
+    if (!debugging)
+        return 0;
+    preempt_disable();
+    count = heap_debug_leaks(&debug, mark, print_leak, NULL);
+    preempt_enable();
+    return count;
+}
+
+uint64_t kmalloc_mark(void)
+{
+    return debugging ? heap_debug_mark(&debug) : 0;
+}
