@@ -10,6 +10,9 @@ host=$(git ls-files 'tests/*.c' 'tests/*.h' 'tools/*.c' 'tools/*.h')
 echo "layers: which folder may include which"
 tools/layers.sh
 
+echo "rows: every promise has its test, and every test named exists"
+tools/rows.sh
+
 echo "clang-format: layout"
 clang-format --dry-run -Werror $kernel $headers $host
 
