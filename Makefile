@@ -20,6 +20,7 @@ OPT ?= 2
 KBUILD := build/kernel-$(notdir $(CC))-O$(OPT)
 KERNEL := $(KBUILD)/duet.elf
 ISO := build/duet.iso
+SYMBOLS := build/duet-symbols
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 
@@ -42,7 +43,7 @@ KFLAGS := $(CSTD) -O$(OPT) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-z
           -ffile-prefix-map=$(CURDIR)=. $(KFLAGS_$(COMPILER))
 KLDFLAGS := -nostdlib -static -no-pie -Wl,-T,src/kernel/kernel.ld -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
             -Wl,--build-id=none -Wl,--gc-sections -Wl,--fatal-warnings
-HOSTFLAGS := $(CSTD) -g -D_GNU_SOURCE
+HOSTFLAGS := -std=c17 -Isrc $(WARN) $(WARN_gcc) -g -D_GNU_SOURCE
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
 
@@ -52,6 +53,7 @@ KERNEL_OBJ := $(KERNEL_SRC:%=$(KBUILD)/%.o)
 HOST_TEST_SRC := $(wildcard tests/host/*.c)
 QEMU_TEST_SRC := $(wildcard tests/qemu/*.c)
 BENCH_SRC := $(wildcard tools/bench/*.c)
+SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
 
 # ---- kernel ----------------------------------------------------------------------------------------------------------
 
@@ -65,9 +67,28 @@ $(KBUILD)/%.S.o: %.S Makefile
 	$(call say,AS)
 	$(Q)$(CC) $(KFLAGS) -D__ASSEMBLER__ -MMD -MP -c $< -o $@
 
-$(KERNEL): $(KERNEL_OBJ) src/kernel/kernel.ld
+# Linked twice: the second time with the names of the first one's text, which must not move by that.
+$(KBUILD)/nameless.elf: $(KERNEL_OBJ) src/kernel/kernel.ld
 	$(call say,LD)
 	$(Q)$(CC) $(KLDFLAGS) $(KERNEL_OBJ) -o $@
+
+$(KBUILD)/symbols.bin: $(KBUILD)/nameless.elf $(SYMBOLS)
+	$(call say,NAMES)
+	$(Q)$(SYMBOLS) $< $@
+
+$(KBUILD)/symbols.o: $(KBUILD)/symbols.bin
+	$(Q)printf '.section symbols, "a", @progbits\n.incbin "%s"\n' $< | gcc -c -x assembler - -o $@
+
+text_of = nm -n $(1) | grep ' [Tt] ' >$(1).text
+$(KERNEL): $(KBUILD)/nameless.elf $(KBUILD)/symbols.o
+	$(call say,LD)
+	$(Q)$(CC) $(KLDFLAGS) $(KERNEL_OBJ) $(KBUILD)/symbols.o -o $@
+	$(Q)$(call text_of,$<) && $(call text_of,$@) && cmp $<.text $@.text || { echo '$@: the names moved the text'; exit 1; }
+
+$(SYMBOLS): $(SYMBOLS_SRC) $(wildcard tools/symbols/*.h) src/lib/symbols.h Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) -O2 $(SYMBOLS_SRC) -ldw -lelf -o $@
 
 -include $(KERNEL_OBJ:.o=.d)
 
@@ -128,7 +149,7 @@ $(1)/%.S.o: %.S Makefile
 	@mkdir -p $$(@D)
 	$$(call say,HOSTCC)
 	$$(Q)gcc $$(HOSTFLAGS) -D__ASSEMBLER__ -MMD -MP -c $$< -o $$@
-$(1)/host-tests: $$(PURE_SRC:%=$(1)/%.o) $$(HOST_TEST_SRC:%=$(1)/%.o)
+$(1)/host-tests: $$(PURE_SRC:%=$(1)/%.o) $$(HOST_TEST_SRC:%=$(1)/%.o) | $$(SYMBOLS)
 	$$(call say,LD)
 	$$(Q)gcc $(2) $$^ -lcriterion -lm -o $$@
 -include $$(patsubst %,$(1)/%.d,$$(basename $$(PURE_SRC:%=%.o)) $$(basename $$(HOST_TEST_SRC:%=%.o)))
