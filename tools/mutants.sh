@@ -107,8 +107,8 @@ try() {
 # Whether nothing that exception() calls cares for the direction flag, as this compiler made it: then clearing it, which
 # the ABI demands, can have no effect.
 exceptions_use_no_strings() {
-    for object in kernel/panic kernel/console kernel/x86_64/interrupt kernel/x86_64/serial kernel/x86_64/mmu \
-        lib/format lib/mem lib/terminal; do
+    for object in kernel/panic kernel/backtrace kernel/console kernel/x86_64/interrupt kernel/x86_64/serial \
+        kernel/x86_64/mmu executor/async_trace lib/format lib/mem lib/symbols lib/terminal; do
         objdump -d "build/kernel-gcc-O2/src/$object.c.o" || return 1
     done >"$work/disassembly" &&
         ! grep -Eq '\<(rep|repz|repnz)\>|\<(movs|stos|lods|scas|cmps)[bwlq]? +.*%[de]s:' "$work/disassembly"
@@ -133,8 +133,8 @@ worker() {
     tree=$work/tree$1
     mkdir -p "$tree/build" "$tree/tools"
     cp -a Makefile src "$tree"
-    cp -a tools/reference-machine "$tree/tools"
-    cp -a build/kernel-gcc-O2 "$tree/build"
+    cp -a tools/reference-machine tools/symbols "$tree/tools"
+    cp -a build/kernel-gcc-O2 build/duet-symbols "$tree/build"
     awk -v n="$1" -v jobs="$jobs" 'NR % jobs == n' "$work/mutants" |
     while IFS=$tab read -r number file script text; do
         cp "$tree/$file" "$work/original$1"

@@ -1,6 +1,7 @@
 /* Saying what broke, where, in which thread and task, and how it came there. */
 #include "kernel/panic.h"
 
+#include "kernel/backtrace.h"
 #include "kernel/console.h"
 #include "kernel/executor_thread.h"
 #include "kernel/log.h"
@@ -10,12 +11,7 @@
 #include "thread/arch.h"
 #include "thread/sched.h"
 
-enum {
-    PORT_DEBUG_EXIT = 0xf4,
-    BACKTRACE_FRAMES = 16,
-};
-
-extern char text_start[], text_end[], interrupt_return[], exception_return[];
+enum { PORT_DEBUG_EXIT = 0xf4 };
 
 static const char *expected;
 static bool exits;
@@ -38,39 +34,6 @@ _Noreturn void machine_exit(uint8_t code)
     outb(PORT_DEBUG_EXIT, code);
     for (;;)
         hlt();
-}
-
-/* What a compiler's frame pointers chain: the caller's frame, and the address it continues at. */
-struct frame {
-    const struct frame *caller;
-    uint64_t return_address;
-};
-
-static bool on_stack_of(const struct thread *thread, const struct frame *frame)
-{
-    uintptr_t base = (uintptr_t)thread->stack;
-    uintptr_t address = (uintptr_t)frame;
-
-    return address % 8 == 0 && address >= base && address + sizeof(*frame) <= base + thread->stack_bytes;
-}
-
-/* Follows the frames on the running thread's stack, across interrupts. */
-static void backtrace(const struct frame *frame)
-{
-    const struct thread *thread = thread_current();
-
-    for (unsigned i = 0; thread && i < BACKTRACE_FRAMES && on_stack_of(thread, frame); i++) {
-        uint64_t address = frame->return_address;
-
-        if (address < (uint64_t)text_start || address >= (uint64_t)text_end)
-            break;
-        console_print("    at %p\n", (void *)address);
-        if (address == (uint64_t)interrupt_return)
-            console_print("    interrupt, at %p\n", (void *)((const uint64_t *)(frame + 1))[INTERRUPT_SAVED_REGISTERS]);
-        if (frame->caller <= frame)
-            break;
-        frame = frame->caller;
-    }
 }
 
 static void print_registers(const struct trap_frame *f)
@@ -123,7 +86,7 @@ static _Noreturn void panic_end(const char *message)
 }
 
 printf_like(4, 0) static _Noreturn void panic_report(const char *place, const struct trap_frame *registers,
-                                                     const struct frame *frame, const char *format, va_list arguments)
+                                                     const void *frame, const char *format, va_list arguments)
 {
     static char message[256];
     const struct thread *thread = thread_current();
@@ -143,9 +106,14 @@ printf_like(4, 0) static _Noreturn void panic_report(const char *place, const st
     log_replay();        /* before the report: in the order of time, and the report stays at the bottom of the screen */
     console_print("\nPANIC: %s\n    %s, thread %s, task %s\n", message, place, thread ? thread->name : "none",
                   task ? task->name : "none");
-    if (registers)
+    if (registers) {
         print_registers(registers);
-    backtrace(frame);
+        backtrace_trap(console_print, registers);
+    } else {
+        backtrace_frame(console_print, frame);
+    }
+    if (task)
+        backtrace_task(console_print, task);
     panic_end(message);
 }
 
@@ -164,7 +132,7 @@ _Noreturn void panic_exception(const struct trap_frame *frame, const char *forma
     va_list arguments;
 
     va_start(arguments, format);
-    panic_report("in an exception", frame, (const struct frame *)frame->rbp, format, arguments);
+    panic_report("in an exception", frame, NULL, format, arguments);
 }
 
 /* The compiler's stack protector: a buffer on the stack was overrun. One constant until there is a source of random. */

@@ -26,14 +26,11 @@ static struct {
 
 static bool take(struct trap_frame *frame)
 {
-    uintptr_t base;
-    size_t size;
-
     taken.frame = *frame;
     taken.calls++;
     taken.aligned = (uintptr_t)__builtin_frame_address(0) % 16 == 0; /* rbp, pushed after a return address */
     taken.interrupts = irq_enabled();
-    taken.own_stack = interrupt_own_stack((uintptr_t)frame, &base, &size);
+    taken.own_stack = interrupt_own_stack((uintptr_t)frame) != NULL;
     return true;
 }
 

@@ -8,9 +8,10 @@
  *      r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax vector error | rip cs rflags rsp ss
  *
  * Interrupts (32 to 255) save what the ABI lets a C function clobber; a switch, if there is one, saves the rest. Nine
- * registers and the CPU's five keep the stack aligned for the call.
+ * registers and the CPU's five keep the stack aligned for the call. The vector is kept, for backtraces, in the upper
+ * half of the word of cs, which iretq discards (Intel SDM vol. 2, IRET).
  *
- *      r11 r10 r9 r8 rdi rsi rdx rcx rax | rip cs rflags rsp ss
+ *      r11 r10 r9 r8 rdi rsi rdx rcx rax | rip cs+vector rflags rsp ss
  */
     .text
 
@@ -27,8 +28,7 @@ exception_\vector:
     .macro interrupt_stub vector
     .balign 16
 interrupt_\vector:
-    push %rax
-    mov $\vector, %eax
+    movl $\vector, 12(%rsp)
     jmp interrupt_common
     .endm
 
@@ -90,6 +90,7 @@ exception_return:
 
     .type interrupt_common, @function
 interrupt_common:
+    push %rax
     push %rcx
     push %rdx
     push %rsi
@@ -99,7 +100,7 @@ interrupt_common:
     push %r10
     push %r11
     cld
-    mov %eax, %edi
+    mov 9*8+12(%rsp), %edi
     call interrupt
     .globl interrupt_return
 interrupt_return:

@@ -225,20 +225,6 @@ void *interrupt_stack(unsigned vector)
     return idt[vector].ist ? own_stacks[idt[vector].ist].stack : NULL;
 }
 
-bool interrupt_own_stack(uintptr_t address, uintptr_t *base, size_t *size)
-{
-    for (unsigned ist = 1; ist < ISTS; ist++) {
-        uintptr_t stack = (uintptr_t)own_stacks[ist].stack;
-
-        if (!stack || address < stack || address >= stack + THREAD_STACK_BYTES)
-            continue;
-        *base = stack;
-        *size = THREAD_STACK_BYTES;
-        return true;
-    }
-    return false;
-}
-
 /* Whose stack begins at `stack`, in words. */
 static void stack_owner(char *buffer, size_t size, const void *stack)
 {
@@ -385,4 +371,15 @@ void interrupt_use_own_stacks(void)
     use_own_stack(VECTOR_MACHINE_CHECK, IST_MACHINE_CHECK);
     if (cpuid(1).edx & CPUID_EDX_MCE)
         write_cr4(read_cr4() | CR4_MCE); /* without it a machine check shuts the machine down (SDM vol. 3, 2.5) */
+}
+
+const void *interrupt_own_stack(uintptr_t address)
+{
+    for (unsigned ist = IST_DOUBLE_FAULT; ist <= IST_MACHINE_CHECK; ist++) {
+        uintptr_t top = tss.ist[ist];
+
+        if (top && address < top && address >= top - THREAD_STACK_BYTES)
+            return (const void *)(top - THREAD_STACK_BYTES);
+    }
+    return NULL;
 }

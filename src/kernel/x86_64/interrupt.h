@@ -28,8 +28,16 @@ _Static_assert(sizeof(struct trap_frame) == 22 * 8 && offsetof(struct trap_frame
                    offsetof(struct trap_frame, rip) == 17 * 8,
                "entry.S pushes in this order");
 
-/* What lies between the return address of interrupt() and the interrupted rip, for backtraces. */
+/* What entry.S saves for an interrupt: what lies above the return address of interrupt(). For backtraces. */
 enum { INTERRUPT_SAVED_REGISTERS = 9 };
+struct interrupt_frame {
+    uint64_t registers[INTERRUPT_SAVED_REGISTERS];
+    uint64_t rip;
+    uint32_t cs, vector;
+    uint64_t rflags, rsp, ss;
+};
+_Static_assert(sizeof(struct interrupt_frame) == 14 * 8 && offsetof(struct interrupt_frame, vector) == 9 * 8 + 12,
+               "entry.S pushes in this order");
 
 /* Context: interrupts off, stamps first. */
 typedef void interrupt_handler(unsigned vector);
@@ -39,6 +47,13 @@ void interrupt_init(void);
 
 /* Gives double faults, NMIs and machine checks stacks of their own. Context: boot, once stacks can be allocated. */
 void interrupt_use_own_stacks(void);
+
+/* The lowest byte of the stack of its own that the address is on, NULL if it is on none. They have THREAD_STACK_BYTES.
+ * Context: any. */
+const void *interrupt_own_stack(uintptr_t address);
+
+/* What the exception of a vector below 32 is called. Context: any. */
+const char *exception_name(unsigned vector);
 
 /* Sends a vector from 32 on to `handler`; the interrupt is ended, where it came from, after the handler returned.
  * Returns the handler so far, for who wants to put it back. Context: boot, thread. */
@@ -51,14 +66,8 @@ typedef bool exception_handler(struct trap_frame *frame);
 /* Has an exception handled; NULL for nobody. Returns the handler so far. Context: boot, thread. */
 exception_handler *exception_set(unsigned vector, exception_handler *handler);
 
-/* What the manual calls an exception. Context: any. */
-const char *exception_name(unsigned vector);
-
 /* The stack of its own that an exception has, its lowest byte; NULL if it has none. Context: any. */
 void *interrupt_stack(unsigned vector);
-
-/* If `address` is on a stack of interrupt_use_own_stacks(), says which. Context: any. */
-bool interrupt_own_stack(uintptr_t address, uintptr_t *base, size_t *size);
 
 /* From here on the ISA lines' interrupts come from, and are ended at, the local APIC. Context: boot. */
 void interrupt_leave_pic(void);
