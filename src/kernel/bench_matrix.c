@@ -180,13 +180,14 @@ static void *consumer_main(void *argument)
     while (self->delivered + self->missing < self->cell->events) {
         struct input_event event;
         struct delivery *delivery = &deliveries[self->delivered];
-        uint32_t modulus, gap;
+        uint32_t number, modulus, gap;
 
         event_read(&input.events, &event);
         delivery->consumed = clock_ticks();
         if (bench_is_end(&event))
             break;
-        gap = (event_number(self->cell, &event, &modulus) + modulus - next % modulus) % modulus;
+        number = event_number(self->cell, &event, &modulus);
+        gap = (number + modulus - next % modulus) % modulus;
         delivery->handled = event.stamp;
         delivery->event = next + gap;
         self->missing += gap;
