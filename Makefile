@@ -2,6 +2,7 @@
 #
 #   CC=gcc|clang   compiler        (default gcc)
 #   OPT=2|0|s      optimisation    (default 2)
+#   SAN=ubsan      panic on undefined behaviour
 # Each combination builds in its own folder, so that they live side by side.
 
 #   V=1            show the commands
@@ -17,7 +18,10 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 OPT ?= 2
-KBUILD := build/kernel-$(notdir $(CC))-O$(OPT)
+ifneq ($(filter-out ubsan,$(SAN)),)
+$(error SAN=$(SAN) is not known; valid: ubsan)
+endif
+KBUILD := build/kernel-$(notdir $(CC))-O$(OPT)$(SAN:%=-%)
 KERNEL := $(KBUILD)/duet.elf
 ISO := build/duet.iso
 SYMBOLS := build/duet-symbols
@@ -43,12 +47,20 @@ KFLAGS := $(CSTD) -O$(OPT) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-z
           -ffile-prefix-map=$(CURDIR)=. $(KFLAGS_$(COMPILER))
 KLDFLAGS := -nostdlib -static -no-pie -Wl,-T,src/kernel/kernel.ld -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
             -Wl,--build-id=none -Wl,--gc-sections -Wl,--fatal-warnings
+# The kernel panics on undefined behaviour. Left out of what the compilers can check: floating point, of which there is
+# none; vptr, function and return, which only C++ has; nullability, which needs annotations. Of what is defined, clang
+# also checks implicit conversions that lose bits: -Wconversion lets a compound assignment do so unseen by gcc.
+KSAN_gcc := -fsanitize=undefined -fsanitize=bounds-strict -fno-sanitize-recover=all
+KSAN_clang := -fsanitize=undefined,implicit-integer-truncation -fno-sanitize=function,vptr -fno-sanitize-recover=all
+KSAN := $(if $(SAN),$(KSAN_$(COMPILER)))
 HOSTFLAGS := -std=c17 -Isrc $(WARN) $(WARN_gcc) -g -D_GNU_SOURCE
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
 
 PURE_SRC := $(wildcard src/lib/*.c src/executor/*.c src/thread/*.c src/thread/*.S src/drivers/*.c)
+UBSAN_SRC := src/kernel/ubsan.c src/kernel/suites/ubsan.c
 KERNEL_SRC := $(PURE_SRC) $(wildcard src/kernel/*.c src/kernel/x86_64/*.c src/kernel/x86_64/*.S src/kernel/suites/*.c src/kernel/suites/*.S)
+KERNEL_SRC := $(filter-out $(UBSAN_SRC),$(KERNEL_SRC)) $(if $(SAN),$(UBSAN_SRC))
 KERNEL_OBJ := $(KERNEL_SRC:%=$(KBUILD)/%.o)
 HOST_TEST_SRC := $(wildcard tests/host/*.c)
 QEMU_TEST_SRC := $(wildcard tests/qemu/*.c)
@@ -57,10 +69,11 @@ SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
 
 # ---- kernel ----------------------------------------------------------------------------------------------------------
 
+$(KBUILD)/src/kernel/ubsan.c.o: KSAN :=
 $(KBUILD)/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(KFLAGS) $(KSAN) -MMD -MP -c $< -o $@
 
 $(KBUILD)/%.S.o: %.S Makefile
 	@mkdir -p $(@D)
@@ -172,11 +185,13 @@ test-host: deps-build deps-test ## the pure core's tests on the host, with addre
 test-qemu: deps-build deps-test ## whole-machine tests: boot QEMU, drive it over QMP, read serial
 	@tools/test.sh qemu
 
-kernels: ## the kernel by gcc and clang, optimised and not
+kernels: ## the kernel by gcc and clang, optimised and not, and checked for undefined behaviour
 	@$(MAKE) CC=gcc OPT=2 kernel
 	@$(MAKE) CC=gcc OPT=0 kernel
 	@$(MAKE) CC=clang OPT=2 kernel
 	@$(MAKE) CC=clang OPT=0 kernel
+	@$(MAKE) CC=gcc OPT=2 SAN=ubsan kernel
+	@$(MAKE) CC=clang OPT=2 SAN=ubsan kernel
 
 .PHONY: mutants
 mutants: deps-build deps-test ## remove each push and pop of the switch in turn; a test must notice each

@@ -23,6 +23,10 @@
 #define KERNEL_CLANG_O0 "build/kernel-clang-O0/duet.elf"
 #define ISO             "build/duet.iso"
 
+/* Checked for undefined behaviour. */
+#define KERNEL_GCC_UBSAN   "build/kernel-gcc-O2-ubsan/duet.elf"
+#define KERNEL_CLANG_UBSAN "build/kernel-clang-O2-ubsan/duet.elf"
+
 /* What isa-debug-exit makes of the kernel's verdict. */
 #define EXIT_PASSED 33
 #define EXIT_FAILED 35

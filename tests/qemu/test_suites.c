@@ -25,7 +25,9 @@ static struct kernel kernels[] = {{KERNEL_GCC_O2, "pic"},
                                   {KERNEL_GCC_O0, "pic"},
                                   {KERNEL_CLANG_O2, "pic"},
                                   {KERNEL_CLANG_O0, "pic"},
-                                  {KERNEL_GCC_O2, "apic"}};
+                                  {KERNEL_GCC_O2, "apic"},
+                                  {KERNEL_GCC_UBSAN, "pic"},
+                                  {KERNEL_CLANG_UBSAN, "pic"}};
 
 /* The names of the tests that end one way or the other. */
 struct list {
@@ -142,19 +144,77 @@ ParameterizedTest(struct kernel *kernel, suites, every_test_in_the_kernel_runs_a
     machine_stop(machine);
 }
 
+/* Runs a test alone, which must end in the panic it expects. The caller stops the machine. */
+static struct machine *must_panic(const struct kernel *kernel, const char *test)
+{
+    struct machine *machine = suite_start(kernel, test);
+    int status = machine_wait_exit(machine, TEST_MS);
+
+    if (status != EXIT_PASSED)
+        machine_fail(machine, "%s ended with %d", test, status);
+    if (!machine_com1_contains(machine, "PANIC: ", 0))
+        machine_fail(machine, "%s said nothing of its panic", test);
+    return machine;
+}
+
 Test(suites, every_test_that_expects_a_panic_gets_it, .timeout = 600)
 {
     static struct list list;
 
     list_read(&kernels[0], "panic", &list);
-    for (size_t i = 0; i < list.count; i++) {
-        struct machine *machine = suite_start(&kernels[0], list.names[i]);
-        int status = machine_wait_exit(machine, TEST_MS);
+    for (size_t i = 0; i < list.count; i++)
+        machine_stop(must_panic(&kernels[0], list.names[i]));
+}
 
-        if (status != EXIT_PASSED)
-            machine_fail(machine, "%s ended with %d", list.names[i], status);
-        if (!machine_com1_contains(machine, "PANIC: ", 0))
-            machine_fail(machine, "%s said nothing of its panic", list.names[i]);
-        machine_stop(machine);
+/* ---- undefined behaviour ---- */
+
+#define UBSAN_SUITE "src/kernel/suites/ubsan.c"
+
+static bool line_is_marked(unsigned number)
+{
+    FILE *source = fopen(UBSAN_SUITE, "r");
+    char line[256] = "";
+
+    cr_assert_not_null(source);
+    while (number-- && fgets(line, sizeof(line), source))
+        continue;
+    fclose(source);
+    return strstr(line, "/* undefined */");
+}
+
+/* The panic names the place, in a line that the suite marks. */
+static void must_name_the_place(struct machine *machine, const char *test)
+{
+    const char *panic = strstr(machine->text[MACHINE_COM1].bytes, "PANIC: ");
+    unsigned line, column;
+
+    if (sscanf(panic, "PANIC: undefined, " UBSAN_SUITE ":%u:%u: ", &line, &column) != 2 || !column ||
+        !line_is_marked(line))
+        machine_fail(machine, "%s does not name where it is undefined", test);
+}
+
+static struct kernel checked_kernels[] = {{KERNEL_GCC_UBSAN, "pic"}, {KERNEL_CLANG_UBSAN, "pic"}};
+
+ParameterizedTestParameters(suites, what_c_leaves_undefined_is_a_panic_that_names_the_place)
+{
+    return cr_make_param_array(struct kernel, checked_kernels, sizeof(checked_kernels) / sizeof(checked_kernels[0]));
+}
+
+ParameterizedTest(struct kernel *kernel, suites, what_c_leaves_undefined_is_a_panic_that_names_the_place,
+                  .timeout = 600)
+{
+    static struct list list;
+    size_t ran = 0;
+
+    list_read(kernel, "panic", &list);
+    for (size_t i = 0; i < list.count; i++) {
+        if (strncmp(list.names[i], "ubsan.", 6) == 0) {
+            struct machine *machine = must_panic(kernel, list.names[i]);
+
+            must_name_the_place(machine, list.names[i]);
+            machine_stop(machine);
+            ran++;
+        }
     }
+    cr_assert_gt(ran, 0, "no test of undefined behaviour in %s", kernel->path);
 }
