@@ -102,6 +102,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     uint64_t entry_ticks = rdtsc();
     const char *command_line;
 
+    stack_guard_init();
     console_init();
     interrupt_init();
     read_boot_info(loader, info);

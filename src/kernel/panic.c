@@ -6,6 +6,7 @@
 #include "kernel/executor_thread.h"
 #include "kernel/log.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/random.h"
 #include "lib/format.h"
 #include "lib/mem.h"
 #include "thread/arch.h"
@@ -135,8 +136,16 @@ _Noreturn void panic_exception(const struct trap_frame *frame, const char *forma
     panic_report("in an exception", frame, NULL, format, arguments);
 }
 
-/* The compiler's stack protector: a buffer on the stack was overrun. One constant until there is a source of random. */
-uint64_t __stack_chk_guard = UINT64_C(0x00ad0be75e1f1e55);
+/* The compiler's stack protector: each frame at risk keeps a copy, and on return compares. */
+uint64_t __stack_chk_guard;
+
+/* Its lowest byte, which an overrun meets first, is the one that no string can hold. */
+__attribute__((no_stack_protector)) void stack_guard_init(void)
+{
+    __stack_chk_guard = random_at_boot() & ~(uint64_t)0xff;
+}
+
+/* A buffer on the stack was overrun. */
 _Noreturn void __stack_chk_fail(void);
 
 _Noreturn void __stack_chk_fail(void)

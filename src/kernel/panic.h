@@ -18,6 +18,9 @@ void panic_expect(const char *text);
 /* Says that no person is watching: a panic ends the machine as failed, where it can be ended. Context: thread. */
 void panic_exits(void);
 
+/* Chooses this boot's stack protector value. No function entered before may return after. Context: boot. */
+void stack_guard_init(void);
+
 /* Ends QEMU through isa-debug-exit: status 33 for EXIT_PASSED, 35 for EXIT_FAILED. On a machine without that device,
  * halts. Context: any. */
 _Noreturn void machine_exit(uint8_t code);

@@ -1,4 +1,4 @@
-/* gdb's remote serial protocol, as much as QEMU's stub needs, and the two entry points of a kernel file. */
+/* gdb's remote serial protocol, as much as QEMU's stub needs, and the addresses a kernel file tells. */
 #include "gdb.h"
 
 #include <criterion/criterion.h>
@@ -116,6 +116,17 @@ void gdb_write_memory_u32(struct machine *machine, uint64_t address, uint32_t va
     packet_send_for_ok(machine, packet);
 }
 
+uint64_t gdb_read_memory_u64(struct machine *machine, uint64_t address)
+{
+    char packet[PACKET_BYTES];
+
+    snprintf(packet, sizeof(packet), "m%" PRIx64 ",8", address);
+    packet_send(machine, packet);
+    packet_receive(machine, packet, GDB_TIMEOUT_MS);
+    cr_assert_eq(strlen(packet), 16, "cannot read %" PRIx64 ": '%s'", address, packet);
+    return swap_u64(strtoull(packet, NULL, 16));
+}
+
 void gdb_continue(struct machine *machine)
 {
     packet_send(machine, "c");
@@ -215,4 +226,40 @@ uint64_t elf_multiboot2_entry(const char *path)
     }
     free(file);
     return entry;
+}
+
+/* The value of a symbol in one symbol table of the file, or 0. */
+static uint64_t table_symbol(const unsigned char *file, const Elf64_Shdr *table, const Elf64_Shdr *names,
+                             const char *name)
+{
+    for (size_t at = 0; at + sizeof(Elf64_Sym) <= table->sh_size; at += sizeof(Elf64_Sym)) {
+        Elf64_Sym symbol;
+
+        memcpy(&symbol, file + table->sh_offset + at, sizeof(symbol));
+        if (strcmp((const char *)file + names->sh_offset + symbol.st_name, name) == 0)
+            return symbol.st_value;
+    }
+    return 0;
+}
+
+uint64_t elf_symbol(const char *path, const char *name)
+{
+    size_t size;
+    unsigned char *file = file_read(path, &size);
+    uint64_t value = 0;
+    Elf64_Ehdr header;
+
+    memcpy(&header, file, sizeof(header));
+    for (unsigned i = 0; i < header.e_shnum && !value; i++) {
+        Elf64_Shdr table, names;
+
+        memcpy(&table, file + header.e_shoff + i * sizeof(table), sizeof(table));
+        if (table.sh_type != SHT_SYMTAB)
+            continue;
+        memcpy(&names, file + header.e_shoff + table.sh_link * sizeof(names), sizeof(names));
+        value = table_symbol(file, &table, &names, name);
+    }
+    free(file);
+    cr_assert_neq(value, 0, "%s has no %s", path, name);
+    return value;
 }

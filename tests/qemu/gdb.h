@@ -21,6 +21,7 @@ void gdb_run_to(struct machine *machine, uint64_t address, int timeout_ms);
 uint64_t gdb_read_register(struct machine *machine, enum gdb_register number);
 void gdb_write_register(struct machine *machine, enum gdb_register number, uint64_t value);
 void gdb_write_memory_u32(struct machine *machine, uint64_t address, uint32_t value);
+uint64_t gdb_read_memory_u64(struct machine *machine, uint64_t address);
 
 /* Lets the machine run on and stops talking to it. */
 void gdb_continue(struct machine *machine);
@@ -28,5 +29,8 @@ void gdb_continue(struct machine *machine);
 /* Where loaders enter an ELF file: by its PVH note, and by its multiboot2 header (physical addresses). 0 = nowhere. */
 uint64_t elf_pvh_entry(const char *path);
 uint64_t elf_multiboot2_entry(const char *path);
+
+/* The value of the first symbol of that name in a file that has a symbol table; fails the test if there is none. */
+uint64_t elf_symbol(const char *path, const char *name);
 
 #endif

@@ -82,6 +82,20 @@ static void add_file(struct arguments *arguments, const char *path)
     fclose(file);
 }
 
+/* QEMU takes one -seed only: in place of the reference machine's. */
+static void add_seed(struct arguments *arguments, unsigned seed)
+{
+    for (size_t i = 0; i + 1 < arguments->count; i++) {
+        if (strcmp(arguments->argv[i], "-seed") == 0) {
+            free(arguments->argv[i + 1]);
+            must(asprintf(&arguments->argv[i + 1], "%u", seed) > 0, "QEMU's arguments");
+            return;
+        }
+    }
+    add(arguments, "-seed");
+    add(arguments, "%u", seed);
+}
+
 static void add_hardware(struct arguments *arguments, const struct machine_options *options)
 {
     add(arguments, "qemu-system-x86_64");
@@ -98,6 +112,8 @@ static void add_hardware(struct arguments *arguments, const struct machine_optio
         add(arguments, "-accel");
         add(arguments, "tcg");
     }
+    if (options->seed)
+        add_seed(arguments, options->seed);
     /* Of several -vga the last counts. */
     add(arguments, "-vga");
     add(arguments, options->vga ? "std" : "none");

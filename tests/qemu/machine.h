@@ -40,6 +40,7 @@ struct machine_options {
     const char *iso;     /* ...or an image that GRUB boots */
     bool disk;           /* the image is a hard disk, not a CD */
     const char *cmdline; /* the kernel's words; behind GRUB they travel through fw_cfg */
+    unsigned seed;       /* of what QEMU draws at random; default: the reference machine's, or none */
     bool reference;      /* tools/reference-machine's arguments instead of the three below */
     const char *machine; /* default pc */
     const char *cpu;     /* default max */

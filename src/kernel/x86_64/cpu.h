@@ -32,6 +32,15 @@ static inline uint64_t rdtsc(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* False if there was no random number at hand. */
+static inline bool rdrand(uint64_t *value)
+{
+    bool carry;
+
+    __asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(carry));
+    return carry;
+}
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
     uint32_t low, high;
