@@ -164,6 +164,8 @@ void console_send_json(struct json *json)
 /* Whoever held the lock may have lifted the pointer; it is not put down again. */
 void console_break_lock(void)
 {
+    if (!screen.cells)
+        console_init();
     if (!console_lock.held)
         pointer_invert();
     pointer = NULL;

@@ -53,8 +53,8 @@ void console_point(unsigned row, unsigned column);
 /* Sends one JSON object and a newline on COM2, then the same for the next caller. Context: any. */
 void console_send_json(struct json *json);
 
-/* Takes the console from whoever holds it, and the pointer off the screen: the machine is about to stop.
- * Context: panic. */
+/* Takes the console from whoever holds it, before console_init() too, and the pointer off the screen: the machine is
+ * about to stop. Context: panic. */
 void console_break_lock(void);
 
 #endif

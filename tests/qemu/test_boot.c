@@ -69,7 +69,7 @@ struct lack {
 
 static struct lack lacks[] = {
     {"qemu32", "no long mode", false}, {"qemu32", "no long mode", true},   {"qemu64,-nx", "no NX", false},
-    {"qemu64,-nx", "no NX", true},     {"qemu64,-apic", "no APIC", false},
+    {"qemu64,-nx", "no NX", true},     {"qemu64,-apic", "no APIC", false}, {"qemu64,-apic", "no APIC", true},
 };
 
 ParameterizedTestParameters(boot, refuses_a_cpu_without_what_it_needs)

@@ -342,15 +342,16 @@ static void gdt_init(void)
     ltr(SELECTOR_TSS);
 }
 
+/* The IDT first: boot.S's cannot do with the new TSS, whose stacks are not there yet. */
 void interrupt_init(void)
 {
-    gdt_init();
     for (unsigned vector = 0; vector < VECTORS; vector++)
         gate_set(vector, 0);
     for (unsigned vector = VECTOR_INTERRUPTS; vector < VECTORS; vector++)
         vectors[vector].handler = handle_unexpected;
     exception_handlers[VECTOR_BREAKPOINT] = breakpoint_taken;
     lidt(&(struct descriptor_table){sizeof(idt) - 1, (uint64_t)idt});
+    gdt_init();
 }
 
 static void use_own_stack(unsigned vector, unsigned ist)
