@@ -1,0 +1,93 @@
+#!/bin/sh
+# image.sh KERNEL...: what a kernel file must and may not hold. One line an offence; exit 1 if there is any.
+#   No instruction uses vector, MMX or x87 state: interrupts and switches do not save it.
+#   No memory is both writable and executable, and no stack executable. What is at the kernel's own addresses is mapped
+#   by section, so a section's flags are its segment's, and no page holds two sections that differ in them.
+# .boot is left out of the first: it mixes hand-written code of two modes with data.
+set -u
+export LC_ALL=C
+status=0
+
+# instructions KERNEL: the offending ones in .text. A register, a mnemonic of x87 (f...), or a whole state's.
+instructions() {
+    objdump -d -w --no-show-raw-insn -j .text "$1" | awk '
+        /^[0-9a-f]+ <.*>:$/ { function_name = $2; next }
+        $1 !~ /^[0-9a-f]+:$/ { next }
+        { count++; operation = 2 }
+        { while ($operation ~ /^(lock|rep|repz|repnz|bnd|notrack|data16|addr32|cs|ds|es|ss|fs|gs|rex.*)$/) operation++ }
+        { text = $0; sub(/[#<].*/, "", text) }
+        text ~ /%([xyz]?mm|st|k)[0-9(]/ || text ~ /%st([^a-z]|$)/ ||
+        $operation ~ /^(f|wait$|emms|v?ldmxcsr|v?stmxcsr|vzero|xsave|xrstor|tile|ldtilecfg|sttilecfg)/ {
+            print function_name " " $0
+        }
+        END { if (!count) print "no instruction in .text" }'
+}
+
+# layout KERNEL: what is wrong with the segments and sections.
+layout() {
+    readelf -lSW "$1" | awk '
+        # The low half of a hexadecimal number: all the kernel is in one half of that.
+        function low(hex,    i, value) {
+            sub(/^0x/, "", hex)
+            hex = substr("00000000" hex, length(hex) + 1)
+            for (i = 1; i <= 8; i++)
+                value = value * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
+            return value
+        }
+        function page(address) { return int(address / 4096) }
+
+        /^  \[ *[0-9]+\] / {
+            sub(/^  \[ *[0-9]+\] /, "")
+            if ($7 ~ /A/) {
+                name[++sections] = $1; at[sections] = low($3); end[sections] = low($3) + low($5)
+                flags[sections] = ($7 ~ /W/ ? "W" : "") ($7 ~ /X/ ? "X" : "")
+                high[sections] = $3 ~ /^ffffffff/
+            }
+        }
+        $1 == "LOAD" || $1 == "GNU_STACK" {
+            permission = ""
+            for (i = 7; i < NF; i++) permission = permission $i
+            if (permission ~ /W/ && permission ~ /E/)
+                print "the " $1 " segment at " $3 " is writable and executable"
+            if ($1 == "GNU_STACK") {
+                stacks++
+                if (permission ~ /E/) print "the stack is executable"
+                next
+            }
+            from[++segments] = low($3); to[segments] = low($3) + low($6)
+            may[segments] = (permission ~ /W/ ? "W" : "") (permission ~ /E/ ? "X" : "")
+            if (from[segments] % 4096) print "the segment at " $3 " does not begin on a page"
+        }
+        END {
+            if (stacks != 1) print "nothing says that the stack is not executable"
+            for (i = 1; i <= sections; i++) {
+                if (flags[i] == "WX") print name[i] " is writable and executable"
+                if (!high[i]) continue
+                segment = 0
+                for (j = 1; j <= segments; j++)
+                    if (at[i] >= from[j] && end[i] <= to[j]) segment = j
+                if (!segment) print name[i] " is in no segment"
+                else if (flags[i] != may[segment])
+                    print name[i] " is [" flags[i] "], its segment [" may[segment] "]"
+                if (i > 1 && flags[i] != flags[i - 1] && page(end[i - 1] - 1) >= page(at[i]))
+                    print name[i - 1] " and " name[i] " share a page"
+            }
+            wanted = ".text:X .rodata: .data:W .bss:W"
+            split(wanted, want, " ")
+            for (j in want) {
+                split(want[j], part, ":")
+                found = 0
+                for (i = 1; i <= sections; i++)
+                    if (name[i] == part[1] && flags[i] == part[2]) found = 1
+                if (!found) print part[1] " is not there, or not [" part[2] "]"
+            }
+        }'
+}
+
+[ $# -gt 0 ] || { echo "usage: $0 KERNEL..."; exit 2; }
+for kernel; do
+    [ -r "$kernel" ] || { echo "$kernel: cannot be read"; status=1; continue; }
+    offences=$(instructions "$kernel"; layout "$kernel")
+    [ -z "$offences" ] || { printf '%s\n' "$offences" | sed "s|^|$kernel: |"; status=1; }
+done
+exit $status
