@@ -23,8 +23,8 @@ extern char text_start[], text_end[], symbols_start[], symbols_end[], boot_stack
 extern char interrupt_return[], exception_return[];
 
 /* What a compiler's frame pointers chain: the caller's frame, and the address it continues at. */
-struct frame {
-    const struct frame *caller;
+struct stack_frame {
+    const struct stack_frame *caller;
     uint64_t return_address;
 };
 
@@ -102,7 +102,7 @@ static void begin_interrupted(struct walk *walk)
     walk->last = 0;
 }
 
-static void say_broken(struct walk *walk, const struct frame *frame)
+static void say_broken(struct walk *walk, const struct stack_frame *frame)
 {
     end_repeats(walk);
     walk->print("    the chain of frames is broken: frame %p\n", (const void *)frame);
@@ -185,7 +185,7 @@ static void add_interrupted(struct walk *walk, uint64_t rip, uint64_t rsp)
         add_call(walk, caller, true);
 }
 
-static const struct frame *cross_interrupt(struct walk *walk, const struct frame *frame)
+static const struct stack_frame *cross_interrupt(struct walk *walk, const struct stack_frame *frame)
 {
     const struct interrupt_frame *saved = (const void *)(frame + 1);
 
@@ -199,7 +199,7 @@ static const struct frame *cross_interrupt(struct walk *walk, const struct frame
     return frame->caller; /* entry.S leaves rbp alone */
 }
 
-static const struct frame *cross_exception(struct walk *walk, const struct frame *frame)
+static const struct stack_frame *cross_exception(struct walk *walk, const struct stack_frame *frame)
 {
     const struct trap_frame *trap = (const void *)(frame + 1);
 
@@ -212,11 +212,11 @@ static const struct frame *cross_exception(struct walk *walk, const struct frame
     if (trap->rsp < walk->low || trap->rsp >= walk->high)
         use_stack_of(walk, trap->rsp);
     add_interrupted(walk, trap->rip, trap->rsp);
-    return (const struct frame *)trap->rbp;
+    return (const struct stack_frame *)trap->rbp;
 }
 
 /* Adds the function that the frame returns to. Returns that one's frame, NULL at the end of the chain. */
-static const struct frame *cross_call(struct walk *walk, const struct frame *frame)
+static const struct stack_frame *cross_call(struct walk *walk, const struct stack_frame *frame)
 {
     if (in_text(frame->return_address))
         add_call(walk, frame->return_address, true);
@@ -227,7 +227,7 @@ static const struct frame *cross_call(struct walk *walk, const struct frame *fra
     return in_text(frame->return_address) ? frame->caller : NULL;
 }
 
-static void follow(struct walk *walk, const struct frame *frame)
+static void follow(struct walk *walk, const struct stack_frame *frame)
 {
     while (frame && walk->lines < LINES_MAX) {
         if (!reach(walk, (uintptr_t)frame, sizeof(*frame))) {
@@ -258,7 +258,7 @@ void backtrace_trap(backtrace_sink *print, const struct trap_frame *trap)
     struct walk walk = walk_begin(print, thread_current(), trap->rsp);
 
     add_interrupted(&walk, trap->rip, trap->rsp);
-    follow(&walk, (const struct frame *)trap->rbp);
+    follow(&walk, (const struct stack_frame *)trap->rbp);
 }
 
 void backtrace_thread(backtrace_sink *print, const struct thread *thread)
@@ -272,7 +272,7 @@ void backtrace_thread(backtrace_sink *print, const struct thread *thread)
         print("    no stack to follow: sp %p\n", (const void *)saved);
     } else {
         add_call(&walk, saved->rip, saved->rip != (uint64_t)thread_trampoline);
-        follow(&walk, (const struct frame *)saved->rbp);
+        follow(&walk, (const struct stack_frame *)saved->rbp);
     }
 }
 
