@@ -10,9 +10,10 @@ struct heap_block_free {
     struct heap_block_free *next;
 };
 
+/* The class whose blocks have `size` bytes, at least HEAP_BLOCK_SMALLEST, or the next more. */
 static unsigned class_of(size_t size)
 {
-    return size <= HEAP_BLOCK_SMALLEST ? 0 : (unsigned)(60 - __builtin_clzl(size - 1));
+    return (unsigned)(60 - __builtin_clzl(size - 1));
 }
 
 /* True if a block of this size is one of a class. If it is the fallback's, for an alignment beyond the classes, it is

@@ -440,7 +440,7 @@ static void free_inside(struct heap *heap)
 
 static void free_unaligned(struct heap *heap)
 {
-    heap_free(heap, (char *)heap_alloc(heap, 400) + 8);
+    heap_free(heap, (char *)heap_alloc(heap, 400) + 4);
 }
 
 static void free_never_given(struct heap *heap)
@@ -476,6 +476,30 @@ CLAIM(panics_at_a_free_of_what_it_did_not_give)
     expect_panic(free_of_another_heap, heap, "free of what the heap did not give");
     expect_panic(size_never_given, heap, "what the heap did not give");
     expect_panic(resize_never_given, heap, "what the heap did not give");
+}
+
+static void free_far_below(struct heap *heap)
+{
+    heap_free(heap, (void *)4096);
+}
+
+static void free_far_above(struct heap *heap)
+{
+    heap_free(heap, (void *)(UINTPTR_MAX - 4095));
+}
+
+static void free_next_to_null(struct heap *heap)
+{
+    heap_free(heap, (void *)8);
+}
+
+CLAIM(panics_at_a_free_of_what_is_not_even_memory)
+{
+    if (subject->debug)
+        return; /* as it says */
+    expect_panic(free_far_below, heap, "free of what the heap did not give");
+    expect_panic(free_far_above, heap, "free of what the heap did not give");
+    expect_panic(free_next_to_null, heap, "free of what the heap did not give");
 }
 
 static void align_to_24(struct heap *heap)
@@ -703,17 +727,6 @@ Test(heap_bump, has_all_of_its_memory_and_nothing_beyond)
     cr_assert_null(heap_alloc(&bump.heap, 0));
 }
 
-static void free_below(struct heap *heap)
-{
-    heap_bump_init(&bump, memory + 4096, 4096);
-    heap_free(heap, memory + 2048);
-}
-
-Test(heap_bump, panics_at_a_free_of_what_lies_below)
-{
-    expect_panic(free_below, make_bump(), "free of what the heap did not give");
-}
-
 static void init_too_small(struct heap *heap)
 {
     (void)heap;
@@ -936,6 +949,16 @@ Test(heap_block, empties_its_lists_before_it_fails)
     cr_assert_eq(block.classes[0].count, 0);
 }
 
+static void free_to_the_fallback(struct heap *heap)
+{
+    heap_free(&block.fallback.heap, heap_alloc(heap, 5000));
+}
+
+Test(heap_block, panics_at_a_free_of_its_blocks_to_the_fallback)
+{
+    expect_panic(free_to_the_fallback, make_block(), "heap list: free of what the heap did not give");
+}
+
 /* ---- debug --------------------------------------------------------------------------------------------------------
  */
 
@@ -1132,6 +1155,15 @@ Test(heap_debug, keeps_the_blocks_freed_last_and_gives_up_the_oldest)
     cr_assert_eq(heap_alloc(&debug.heap, 10), freed[0]);
 }
 
+Test(heap_debug, trims_the_inner_heap_too)
+{
+    struct heap *heap = make_debug_block();
+
+    heap_free(heap, heap_alloc(heap, 100));
+    heap_trim(heap);
+    cr_assert_eq(heap_live(&block.fallback.heap), 0);
+}
+
 Test(heap_debug, gives_up_what_it_keeps_before_it_fails)
 {
     struct heap *heap = make_debug_list();
@@ -1233,6 +1265,17 @@ Test(heap_failing, does_not_count_the_inner_heaps_own_failures)
     cr_assert_null(heap_alloc(heap, HEAP_SIZE));
     cr_assert_null(heap_resize(heap, heap_alloc(heap, 1), HEAP_SIZE));
     cr_assert(failing.injected == 0 && failing.attempts == 3 && heap->failures == 2);
+}
+
+Test(heap_failing, trims_the_inner_heap)
+{
+    struct heap *heap;
+
+    heap_failing_init(&failing, make_block());
+    heap = &failing.heap;
+    heap_free(heap, heap_alloc(heap, 100));
+    heap_trim(heap);
+    cr_assert_eq(heap_live(&block.fallback.heap), 0);
 }
 
 /* A growing table of names; whatever fails, it is torn down. */
