@@ -695,6 +695,7 @@ CLAIM(survives_a_million_random_operations_and_loses_nothing)
     }
     for (unsigned i = 0; i < FUZZ_PIECES; i++)
         fuzz_free(&fuzz.pieces[i]);
+    cr_assert_gt(heap->allocations, 400000, "only %lu allocations", (unsigned long)heap->allocations);
     cr_assert_gt(fuzz.failures, 1000, "only %u times out of memory", fuzz.failures);
     cr_assert_eq(heap_live(heap), 0);
     heap_trim(heap);
