@@ -4,6 +4,7 @@
 # TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+export LSAN_OPTIONS="suppressions=$PWD/tools/lsan-suppressions:print_suppressions=0"
 passed=0
 failed=0
 log=$(mktemp)

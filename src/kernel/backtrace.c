@@ -73,6 +73,17 @@ static void print_call(struct walk *walk, uint64_t address, bool returns)
         walk->print("    #%u %p\n", walk->calls, (void *)address);
 }
 
+void backtrace_name(char *buffer, size_t size, const void *return_address)
+{
+    struct symbol symbol;
+    char text[96];
+
+    if (look_up((uint64_t)return_address - 1, &symbol) == STATUS_OK)
+        format_text(buffer, size, "%s%s", symbol.name, place(text, sizeof(text), symbol.file, symbol.line));
+    else
+        format_text(buffer, size, "%p", return_address);
+}
+
 /* Says how often the last line's call recurred, before anything else is said. */
 static void end_repeats(struct walk *walk)
 {

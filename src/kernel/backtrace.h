@@ -36,4 +36,7 @@ void backtrace_thread(backtrace_sink *print, const struct thread *thread);
 /* A task, from its own future to the leaf. Context: interrupts off; the thread of its executor. */
 void backtrace_task(backtrace_sink *print, const struct task *task);
 
+/* Writes what code a return address is in, "function (file:line)", or the address. Context: any. */
+void backtrace_name(char *buffer, size_t size, const void *return_address);
+
 #endif

@@ -4,6 +4,7 @@
  */
 #include "kernel/kmalloc.h"
 
+#include "kernel/backtrace.h"
 #include "kernel/console.h"
 #include "kernel/x86_64/mmu.h"
 #include "lib/heap_block.h"
@@ -20,6 +21,7 @@ static union {
 } inner;
 static struct heap_debug debug;
 static struct heap *heap; /* in use */
+static bool slab_in_use;  /* it is inner.slab: kmalloc() and kfree() take the short way */
 static bool debugging;
 static size_t taken_bytes;
 
@@ -95,8 +97,18 @@ void kmalloc_init(enum heap_choice choice)
     debugging = choice == HEAP_DEBUG;
     if (debugging) {
         heap_debug_init(&debug, heap, HEAP_DEBUG_KEEP);
+        debug.name = backtrace_name;
         heap = &debug.heap;
     }
+    slab_in_use = choice == HEAP_SLAB;
+}
+
+static _Noreturn __attribute__((noinline, cold)) void in_interrupt(const void *caller)
+{
+    char name[96];
+
+    backtrace_name(name, sizeof(name), caller);
+    panic("the heap was used in an interrupt, by %s", name);
 }
 
 struct heap *kmalloc_heap(void)
@@ -109,34 +121,88 @@ struct heap *kmalloc_use(struct heap *other)
     struct heap *before = heap;
 
     heap = other;
+    slab_in_use = other == &inner.slab.heap;
     return before;
 }
 
-/* Around each operation: the right context, the lock, and for heap=debug, who asks. */
-static inline void begin(const void *caller)
+/* Before each operation: the right context, and the lock. */
+static inline void begin(void)
 {
     if (unlikely(cpu_this()->irq_depth))
-        panic("the heap was used in an interrupt, by %p", (void *)(uintptr_t)caller);
+        in_interrupt(__builtin_return_address(0));
     preempt_disable();
-    if (unlikely(debugging))
-        heap_debug_set_caller(&debug, caller);
+}
+
+/* The slow ways end what kmalloc() or kfree() began: out of line, so that the hot path needs no frame. */
+static __attribute__((noinline)) void *alloc_otherwise(size_t size, const void *caller)
+{
+    void *block;
+
+    debug.caller = caller;
+    block = heap_alloc(heap, size);
+    preempt_enable();
+    return block;
+}
+
+static __attribute__((noinline, cold)) void *preempted_with(void *block)
+{
+    sched_preempt_enabled();
+    return block;
 }
 
 void *kmalloc(size_t size)
 {
     void *block;
 
-    begin(__builtin_return_address(0));
-    block = heap_alloc(heap, size);
-    preempt_enable();
+    begin();
+    if (unlikely(!slab_in_use))
+        return alloc_otherwise(size, __builtin_return_address(0));
+    block = heap_slab_take(&inner.slab, size);
+    if (unlikely(!block))
+        return alloc_otherwise(size, __builtin_return_address(0));
+    if (preempt_release())
+        return preempted_with(block);
     return block;
+}
+
+static __attribute__((noinline)) void free_otherwise(void *block, const void *caller)
+{
+    debug.caller = caller;
+    heap_free(heap, block);
+    preempt_enable();
+}
+
+static __attribute__((noinline)) void settle(void *block, enum heap_slab_given given)
+{
+    if (block)
+        heap_slab_settle(&inner.slab, block, given);
+    preempt_enable();
+}
+
+void kfree(void *block)
+{
+    enum heap_slab_given given;
+
+    begin();
+    if (unlikely(!slab_in_use)) {
+        free_otherwise(block, __builtin_return_address(0));
+        return;
+    }
+    given = heap_slab_give(&inner.slab, block); /* NULL lies at the start of a run, which is another case */
+    if (unlikely(given != HEAP_SLAB_DONE)) {
+        settle(block, given);
+        return;
+    }
+    if (preempt_release())
+        sched_preempt_enabled();
 }
 
 void *kmalloc_aligned(size_t size, size_t align)
 {
     void *block;
 
-    begin(__builtin_return_address(0));
+    begin();
+    debug.caller = __builtin_return_address(0);
     block = heap_alloc_aligned(heap, size, align);
     preempt_enable();
     return block;
@@ -146,7 +212,8 @@ void *kzalloc(size_t count, size_t size)
 {
     void *block;
 
-    begin(__builtin_return_address(0));
+    begin();
+    debug.caller = __builtin_return_address(0);
     block = heap_alloc_zeroed(heap, count, size);
     preempt_enable();
     return block;
@@ -156,17 +223,11 @@ void *krealloc(void *block, size_t size)
 {
     void *other;
 
-    begin(__builtin_return_address(0));
+    begin();
+    debug.caller = __builtin_return_address(0);
     other = heap_resize(heap, block, size);
     preempt_enable();
     return other;
-}
-
-void kfree(void *block)
-{
-    begin(__builtin_return_address(0));
-    heap_free(heap, block);
-    preempt_enable();
 }
 
 size_t kmalloc_taken(void)
@@ -176,9 +237,11 @@ size_t kmalloc_taken(void)
 
 static void print_leak(void *context, const struct heap_debug_block *block)
 {
+    char name[96];
+
     (void)context;
-    console_print("    %zu bytes at %p, allocated by %p\n", block->size, (void *)(uintptr_t)block->address,
-                  (void *)(uintptr_t)block->caller);
+    backtrace_name(name, sizeof(name), block->caller);
+    console_print("    %zu bytes at %p, allocated by %s\n", block->size, block->address, name);
 }
 
 size_t kmalloc_leaks(uint64_t mark)

@@ -89,7 +89,7 @@ static _Noreturn void panic_end(const char *message)
 printf_like(4, 0) static _Noreturn void panic_report(const char *place, const struct trap_frame *registers,
                                                      const void *frame, const char *format, va_list arguments)
 {
-    static char message[256];
+    static char message[384];
     const struct thread *thread = thread_current();
     const struct task *task = executor_thread_task();
 

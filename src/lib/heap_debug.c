@@ -6,7 +6,10 @@
  */
 #include "lib/heap_debug.h"
 
+#include "lib/format.h"
 #include "lib/mem.h"
+
+enum { NAME_BYTES = 64 };
 
 /* What a header's seal says of its block; any other value says that this is no header. */
 enum state {
@@ -65,32 +68,48 @@ static size_t find_other(const void *bytes, unsigned char value, size_t size)
     return i;
 }
 
-/* `first` is the first byte of `zone` that was written to. */
-static _Noreturn void report_overrun(const struct debug_header *header, const char *where, size_t first)
+/* Who a caller is, in words. */
+static const char *who(const struct heap_debug *debug, char *buffer, const void *caller)
 {
-    panic("heap: written %s a block, at byte %zu of its red zone: %zu bytes at %p, allocated by %p", where, first,
-          header->size, block_of(header), header->allocated_by);
+    if (debug->name)
+        debug->name(buffer, NAME_BYTES, caller);
+    else
+        format_text(buffer, NAME_BYTES, "%p", caller);
+    return buffer;
 }
 
-static void check_zones(const struct debug_header *header)
+/* `first` is the first byte of `zone` that was written to. */
+static _Noreturn void report_overrun(const struct heap_debug *debug, const struct debug_header *header,
+                                     const char *where, size_t first)
+{
+    char owner[NAME_BYTES];
+
+    panic("heap: written %s a block, at byte %zu of its red zone: %zu bytes at %p, allocated by %s", where, first,
+          header->size, block_of(header), who(debug, owner, header->allocated_by));
+}
+
+static void check_zones(const struct heap_debug *debug, const struct debug_header *header)
 {
     size_t first = find_other(header->zone, HEAP_DEBUG_RED, HEAP_DEBUG_ZONE);
 
     if (first < HEAP_DEBUG_ZONE)
-        report_overrun(header, "before", first);
+        report_overrun(debug, header, "before", first);
     first = find_other((const char *)block_of(header) + header->size, HEAP_DEBUG_RED, HEAP_DEBUG_ZONE);
     if (first < HEAP_DEBUG_ZONE)
-        report_overrun(header, "after", first);
+        report_overrun(debug, header, "after", first);
 }
 
-static void check_kept(const struct debug_header *header)
+static void check_kept(const struct heap_debug *debug, const struct debug_header *header)
 {
     size_t first = find_other(block_of(header), HEAP_DEBUG_FREED, header->size);
 
+    char owner[NAME_BYTES], freer[NAME_BYTES];
+
     if (first < header->size)
-        panic("heap: written to byte %zu of a freed block: %zu bytes at %p, allocated by %p, freed by %p", first,
-              header->size, block_of(header), header->allocated_by, header->freed_by);
-    check_zones(header);
+        panic("heap: written to byte %zu of a freed block: %zu bytes at %p, allocated by %s, freed by %s", first,
+              header->size, block_of(header), who(debug, owner, header->allocated_by),
+              who(debug, freer, header->freed_by));
+    check_zones(debug, header);
 }
 
 /* The header of a live block; panics for anything else. */
@@ -99,12 +118,16 @@ static const struct debug_header *live_header(const struct heap_debug *debug, co
     const struct debug_header *header = header_before(block);
     enum state state = (uintptr_t)block % HEAP_ALIGN ? STATE_NONE : state_of(header);
 
+    char owner[NAME_BYTES], freer[NAME_BYTES], caller[NAME_BYTES];
+
     if (state == STATE_NONE)
-        panic("heap: free of what the heap did not give, or written before it: %p, freed by %p", block, debug->caller);
+        panic("heap: free of what the heap did not give, or written before it: %p, freed by %s", block,
+              who(debug, caller, debug->caller));
     if (state != STATE_LIVE)
-        panic("heap: double free: %zu bytes at %p, allocated by %p, freed by %p and again by %p", header->size, block,
-              header->allocated_by, header->freed_by, debug->caller);
-    check_zones(header);
+        panic("heap: double free: %zu bytes at %p, allocated by %s, freed by %s and again by %s", header->size, block,
+              who(debug, owner, header->allocated_by), who(debug, freer, header->freed_by),
+              who(debug, caller, debug->caller));
+    check_zones(debug, header);
     return header;
 }
 
@@ -115,7 +138,7 @@ static void release_oldest(struct heap_debug *debug)
 
     if (state_of(header) != STATE_KEPT)
         panic("heap: written far before a freed block: %p", block_of(header));
-    check_kept(header);
+    check_kept(debug, header);
     list_remove(&header->node);
     debug->kept_count--;
     header->seal = seal_of(header, STATE_GONE);
@@ -200,14 +223,14 @@ void heap_debug_check(const struct heap_debug *debug)
 
         if (state_of(header) != STATE_LIVE)
             panic("heap: written far before a block: %p", block_of(header));
-        check_zones(header);
+        check_zones(debug, header);
     }
     list_for_each (node, &debug->kept) {
         const struct debug_header *header = container_of(node, struct debug_header, node);
 
         if (state_of(header) != STATE_KEPT)
             panic("heap: written far before a freed block: %p", block_of(header));
-        check_kept(header);
+        check_kept(debug, header);
     }
 }
 

@@ -29,9 +29,13 @@ enum {
     HEAP_DEBUG_KEEP = 64, /* a reasonable number */
 };
 
+/* Writes who the code at a return address is. */
+typedef void heap_debug_namer(char *buffer, size_t size, const void *caller);
+
 struct heap_debug {
     struct heap heap;
     struct heap *inner;
+    heap_debug_namer *name; /* for reports; NULL, as heap_debug_init() leaves it: addresses will do */
     const void *caller;
     uint64_t next_sequence;
     struct list live; /* oldest first */

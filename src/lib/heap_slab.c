@@ -139,41 +139,12 @@ static __attribute__((noinline)) void *alloc_slow(struct heap_slab *self, size_t
 static void *slab_heap_alloc(struct heap *heap, size_t size, size_t align)
 {
     struct heap_slab *self = heap_slab(heap);
-    struct slab *slab;
-    void *block;
+    void *block = unlikely(align > HEAP_ALIGN) ? NULL : heap_slab_take(self, size);
 
-    if (unlikely(size > SLAB_LARGEST) || unlikely(align > HEAP_ALIGN))
-        return alloc_slow(self, size, align);
-    slab = self->current[self->class_of[size]];
-    block = slab->free;
-    if (unlikely(!block))
-        return alloc_slow(self, size, align);
-    slab->free = *(void **)block;
-    slab->countdown++;
-    self->heap.allocations++;
-    return block;
+    return likely(block != NULL) ? block : alloc_slow(self, size, align);
 }
 
 /* ---- freeing ---- */
-
-static size_t distance_from_end(const void *block)
-{
-    return -(uintptr_t)block & (SLAB_BYTES - 1);
-}
-
-static struct slab *slab_at(const void *block, size_t distance)
-{
-    return (struct slab *)((uintptr_t)block + distance - SLAB_BYTES);
-}
-
-/* Whether a block that was handed out begins `distance` before the end of this heap's slab. Modulo 2^32, the product of
- * a multiple of the block size with the factor is little more than the multiple, and grows with it; one byte more adds
- * 2^32 / block_bytes, which is more than any multiple has. So one comparison tells both a block's start and the last.
- */
-static inline bool slab_has(const struct heap_slab *self, const struct slab *slab, uint32_t distance)
-{
-    return likely(slab->owner == &self->heap) && likely(distance * slab->factor <= slab->limit);
-}
 
 static size_t large_length(const struct heap_slab *self, const void *block)
 {
@@ -185,12 +156,12 @@ static size_t large_length(const struct heap_slab *self, const void *block)
 }
 
 /* What is not simply a taken block of a slab: a run of its own, or a mistake. */
-static __attribute__((noinline)) void free_other(struct heap_slab *self, void *block)
+static void free_other(struct heap_slab *self, void *block)
 {
-    size_t distance = distance_from_end(block);
+    uint32_t distance = heap_slab_distance(block);
 
     if (distance) {
-        if (!slab_has(self, slab_at(block, distance), (uint32_t)distance))
+        if (!heap_slab_has(self, heap_slab_at(block), distance))
             panic("%p is no block of this heap", block);
         panic("%p is freed twice", block);
     }
@@ -200,7 +171,7 @@ static __attribute__((noinline)) void free_other(struct heap_slab *self, void *b
 }
 
 /* The countdown is over. */
-static __attribute__((noinline)) void free_last(struct heap_slab *self, struct slab *slab)
+static void free_last(struct heap_slab *self, struct slab *slab)
 {
     if (slab == self->current[slab->class_index])
         panic("more blocks of %u bytes are freed than were taken", slab->block_bytes);
@@ -214,32 +185,30 @@ static __attribute__((noinline)) void free_last(struct heap_slab *self, struct s
     }
 }
 
+void heap_slab_settle(struct heap_slab *self, void *block, enum heap_slab_given given)
+{
+    if (given == HEAP_SLAB_LAST)
+        free_last(self, heap_slab_at(block));
+    else if (given == HEAP_SLAB_OTHER)
+        free_other(self, block);
+}
+
 static void slab_heap_free(struct heap *heap, void *block)
 {
     struct heap_slab *self = heap_slab(heap);
-    size_t distance = distance_from_end(block);
-    struct slab *slab = slab_at(block, distance);
 
-    if (unlikely(!distance) || unlikely(!slab_has(self, slab, (uint32_t)distance)) || unlikely(slab->free == block)) {
-        free_other(self, block);
-        return;
-    }
-    *(void **)block = slab->free;
-    slab->free = block;
-    self->heap.frees++;
-    if (unlikely(--slab->countdown == 0))
-        free_last(self, slab);
+    heap_slab_settle(self, block, heap_slab_give(self, block));
 }
 
 static size_t slab_heap_usable(const struct heap *heap, const void *block)
 {
     const struct heap_slab *self = (const struct heap_slab *)heap;
-    size_t distance = distance_from_end(block);
-    const struct slab *slab = slab_at(block, distance);
+    uint32_t distance = heap_slab_distance(block);
+    const struct slab *slab = heap_slab_at(block);
 
     if (!distance)
         return large_length(self, block);
-    if (!slab_has(self, slab, (uint32_t)distance))
+    if (!heap_slab_has(self, slab, distance))
         panic("%p is no block of this heap", block);
     return slab->block_bytes;
 }

@@ -71,4 +71,68 @@ struct heap_slab {
 /* Begins empty: takes no memory yet. `pages` outlives the heap. Context: boot. */
 void heap_slab_init(struct heap_slab *slab, struct heap_pages *pages);
 
+/*
+ * The hot path, for who wants it inline; the heap's operations are made of it too. Takes a block if the class's current
+ * slab has one that was freed. NULL: ask heap_alloc(), which finds another way or says that there is none.
+ */
+static inline void *heap_slab_take(struct heap_slab *self, size_t size)
+{
+    struct slab *slab;
+    void *block;
+
+    if (unlikely(size > SLAB_LARGEST))
+        return NULL;
+    slab = self->current[self->class_of[size]];
+    block = slab->free;
+    if (unlikely(!block))
+        return NULL;
+    slab->free = *(void **)block;
+    slab->countdown++;
+    self->heap.allocations++;
+    return block;
+}
+
+/* From a block to the end of the slab that it would be in; 0 for the start of a run. */
+static inline uint32_t heap_slab_distance(const void *block)
+{
+    return (uint32_t)(-(uintptr_t)block & (SLAB_BYTES - 1));
+}
+
+static inline struct slab *heap_slab_at(const void *block)
+{
+    return (struct slab *)((uintptr_t)block + heap_slab_distance(block) - SLAB_BYTES);
+}
+
+/* Whether a block that was handed out begins `distance` before the end of this heap's slab. Modulo 2^32, the product of
+ * a multiple of the block size with the factor is little more than the multiple, and grows with it; one byte more adds
+ * 2^32 / block_bytes, which is more than any multiple has. So one comparison tells both a block's start and the last.
+ */
+static inline bool heap_slab_has(const struct heap_slab *self, const struct slab *slab, uint32_t distance)
+{
+    return likely(slab->owner == &self->heap) && likely(distance * slab->factor <= slab->limit);
+}
+
+/* What heap_slab_give() did. */
+enum heap_slab_given {
+    HEAP_SLAB_DONE,
+    HEAP_SLAB_LAST,  /* given, and somebody must look at its slab: heap_slab_settle() */
+    HEAP_SLAB_OTHER, /* not done, it is not simply a taken block of a slab: heap_slab_settle() */
+};
+
+/* The hot path of heap_free(). */
+static inline enum heap_slab_given heap_slab_give(struct heap_slab *self, void *block)
+{
+    uint32_t distance = heap_slab_distance(block);
+    struct slab *slab = heap_slab_at(block);
+
+    if (unlikely(!distance) || unlikely(!heap_slab_has(self, slab, distance)) || unlikely(slab->free == block))
+        return HEAP_SLAB_OTHER;
+    *(void **)block = slab->free;
+    slab->free = block;
+    self->heap.frees++;
+    return unlikely(--slab->countdown == 0) ? HEAP_SLAB_LAST : HEAP_SLAB_DONE;
+}
+
+void heap_slab_settle(struct heap_slab *self, void *block, enum heap_slab_given given);
+
 #endif

@@ -11,10 +11,10 @@ enum { SCHED_QUANTUM_NS = 10000000 };
 /* One CPU's scheduler state. Interrupts off. */
 struct cpu {
     struct thread *current;
-    uint32_t irq_depth;     /* greater than 0: in an interrupt */
-    uint32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
-    bool need_resched;      /* something more urgent than the current thread is ready, or its turn is over */
-    uint32_t ready_mask;    /* bit p: ready[p] is not empty */
+    uint32_t irq_depth;    /* greater than 0: in an interrupt */
+    int32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
+    bool need_resched;     /* something more urgent than the current thread is ready, or its turn is over */
+    uint32_t ready_mask;   /* bit p: ready[p] is not empty */
     struct list ready[THREAD_PRIORITIES];
     struct timer_queue timers;
     uint64_t timer_armed_ns; /* what timer_arm() was last told */
@@ -64,16 +64,22 @@ static inline void preempt_disable(void)
 /* What preempt_enable() does when a switch may be due. */
 void sched_preempt_enabled(void);
 
-/* An interrupt that comes once the count is zero switches on its way out, so only one that came before is looked for. */
-static inline void preempt_enable(void)
+/* The first half of preempt_enable(): true if sched_preempt_enabled() must follow. An interrupt that comes once the
+ * count is zero switches on its way out, so only one that came before is looked for. */
+static inline bool preempt_release(void)
 {
     struct cpu *cpu = cpu_this();
 
     atomic_signal_fence(memory_order_seq_cst);
-    ASSERT(cpu->preempt_count > 0);
     cpu->preempt_count--;
+    ASSERT(cpu->preempt_count >= 0);
     atomic_signal_fence(memory_order_seq_cst);
-    if (unlikely(cpu->need_resched))
+    return unlikely(cpu->need_resched);
+}
+
+static inline void preempt_enable(void)
+{
+    if (preempt_release())
         sched_preempt_enabled();
 }
 

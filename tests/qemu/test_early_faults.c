@@ -25,7 +25,7 @@
 #define PUSH_RAX    0x90909050u
 #define LTR         0xd8000fu /* of a register, which the lowest bits name */
 #define LTR_BYTES   3
-#define UNMAPPED    0x40000000u         /* boot.S maps the GiB below */
+#define UNMAPPED    0x100000000u        /* boot.S maps the 4 GiB below */
 #define NONE        0x8000000000000000u /* not canonical */
 #define NO_SELECTOR 0xfff8u
 
@@ -48,7 +48,7 @@ static struct fault faults[] = {
     {"map_memory", UD2, 0, 0, INVALID_OPCODE, 0, false},
     {"enter_long_mode", UD2, 0, 0, INVALID_OPCODE, 0, false},
     {"leave_compatibility", UD2, 0, 0, INVALID_OPCODE, 0, false},
-    {"leave_compatibility", LOAD_EAX, UNMAPPED, 0, PAGE_FAULT, 0, false},
+    {"leave_compatibility", LOAD_DS, NO_SELECTOR, 0, GENERAL_PROTECTION, NO_SELECTOR, false},
     {"start64", UD2, 0, 0, INVALID_OPCODE, 0, false},
     {"start64", PUSH_RAX, 0, UNMAPPED + 8, PAGE_FAULT, 2, false},
     {"kernel_main", UD2, 0, 0, INVALID_OPCODE, 0, false},

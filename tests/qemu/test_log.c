@@ -139,7 +139,7 @@ Test(log, prints_half_the_line_whose_writer_panicked, .timeout = 120)
     const char *at = must_follow(machine, com1(machine), " info    boot: before the writer\r\n");
 
     at = must_follow(machine, at, " error   boot: the name is  (unfinished)\r\n");
-    must_follow(machine, at, "PANIC: page fault: read of 0x10");
+    must_follow(machine, at, "PANIC: page fault: read of unmapped page at 0x10");
     machine_stop(machine);
 }
 

@@ -156,8 +156,8 @@ static apart enum poll leaf_poll(struct future *future, struct waker *waker)
     uint64_t end_ns = clock_now_ns() + self->busy_ns;
 
     (void)waker;
-    while (clock_now_ns() < end_ns) /* line: leaf_poll */
-        after++;
+    for (; clock_now_ns() < end_ns; after++) /* line: leaf_poll */
+        ;
     return POLL_PENDING;
 }
 

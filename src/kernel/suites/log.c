@@ -224,7 +224,7 @@ TEST_PANICS(replay_in_irq, "log.panic_replays_in_interrupt", "in an interrupt")
 static const char *volatile unmapped = (const char *)16;
 
 /* The text that was to follow is not there: the line stops in the middle. */
-TEST_PANICS(replay_in_writer, "log.panic_replays_in_writer", "page fault: read of 0x10")
+TEST_PANICS(replay_in_writer, "log.panic_replays_in_writer", "page fault: read of unmapped page at 0x10")
 {
     log_flush();
     log_info("before the writer");

@@ -85,7 +85,8 @@ static struct paging paging = {.operations = &operations, .largest = PAGE_2M};
 enum status mmu_map(const void *address, struct physical physical, size_t size, enum page_flags flags)
 {
     uint64_t saved = lock_acquire(&lock);
-    enum status status = page_map_range(&paging, (uint64_t)address, physical.address, size, flags);
+    enum status status = size == PAGE_BYTES ? page_map(&paging, (uint64_t)address, physical.address, PAGE_4K, flags)
+                                            : page_map_range(&paging, (uint64_t)address, physical.address, size, flags);
 
     lock_release(&lock, saved);
     return status;
@@ -94,7 +95,8 @@ enum status mmu_map(const void *address, struct physical physical, size_t size, 
 enum status mmu_unmap(const void *address, size_t size)
 {
     uint64_t saved = lock_acquire(&lock);
-    enum status status = page_unmap_range(&paging, (uint64_t)address, size);
+    enum status status = size == PAGE_BYTES ? page_unmap(&paging, (uint64_t)address, PAGE_4K, NULL)
+                                            : page_unmap_range(&paging, (uint64_t)address, size);
 
     lock_release(&lock, saved);
     return status;

@@ -117,7 +117,8 @@ enum status frame_alloc(struct physical *frame)
 enum status frame_alloc_run(uint32_t count, uint32_t align, struct physical *first)
 {
     uint64_t flags = lock_acquire(&lock);
-    enum status status = frames_take_run(&frames, count, align, &first->address);
+    enum status status = count == 1 && align == 1 ? frames_take(&frames, &first->address)
+                                                  : frames_take_run(&frames, count, align, &first->address);
 
     lock_release(&lock, flags);
     return status;

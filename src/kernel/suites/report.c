@@ -1,0 +1,185 @@
+/* The reports say what is so: each is printed into a buffer and read. */
+#include "kernel/report.h"
+
+#include "executor/async.h"
+#include "executor/sleep.h"
+#include "kernel/kmalloc.h"
+#include "kernel/suites/registers.h"
+#include "kernel/suites/support.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/mmu.h"
+#include "lib/format.h"
+#include "lib/mem.h"
+
+static char text[8192];
+static size_t length;
+
+printf_like(1, 2) static void print(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    length += format_text_va(text + length, sizeof(text) - length, format, arguments);
+    va_end(arguments);
+    if (length > sizeof(text) - 1)
+        length = sizeof(text) - 1;
+}
+
+/* The report's line that begins with these words, blanks before them left out; NULL if there is none. */
+static const char *line_with(const char *words)
+{
+    for (const char *at = text; *at; at++) {
+        if ((at == text || at[-1] == '\n' || at[-1] == ' ') && string_starts(at, words))
+            return at;
+    }
+    return NULL;
+}
+
+/* The n-th number, from 0, at or after `at`. */
+static uint64_t number_at(const char *at, unsigned n)
+{
+    uint64_t value;
+
+    for (;;) {
+        while (*at && (*at < '0' || *at > '9'))
+            at++;
+        value = 0;
+        while (*at >= '0' && *at <= '9')
+            value = value * 10 + (uint64_t)(*at++ - '0');
+        if (n-- == 0 || !*at)
+            return value;
+    }
+}
+
+static void report(void (*what)(report_print *print))
+{
+    length = 0;
+    text[0] = '\0';
+    what(print);
+}
+
+/* The start of the line that `at` is in. */
+static const char *line_of(const char *at)
+{
+    while (at > text && at[-1] != '\n')
+        at--;
+    return at;
+}
+
+TEST(memory_report, "report.memory")
+{
+    struct frames_report frames;
+    const char *line;
+    struct physical frame;
+
+    CHECK(frame_alloc(&frame) == STATUS_OK);
+    frames = physical_report();
+    report(report_memory);
+    line = line_with("memory:");
+    CHECK(line != NULL);
+    if (!line)
+        return;
+    CHECK_EQUAL(number_at(line, 0), frames.total * 4);
+    CHECK_EQUAL(number_at(line, 1), frames.used * 4);
+    CHECK_EQUAL(number_at(line, 2), frames.free * 4);
+    CHECK_EQUAL(number_at(line, 3), frames.largest_run * 4);
+    frame_free(frame);
+    report(report_memory);
+    CHECK_EQUAL(number_at(line_with("memory:"), 2), frames.free * 4 + 4);
+    CHECK(line_with("heap ") != NULL);
+}
+
+TEST(heap_report, "report.heap")
+{
+    uint64_t live;
+    void *block;
+
+    report(report_memory);
+    live = number_at(line_with("heap "), 1);
+    block = kmalloc(100);
+    report(report_memory);
+    CHECK_EQUAL(number_at(line_with("heap "), 1), live + 1);
+    kfree(block);
+    report(report_memory);
+    CHECK_EQUAL(number_at(line_with("heap "), 1), live);
+}
+
+static void *park_once(void *unused)
+{
+    thread_park();
+    return unused;
+}
+
+TEST(threads_report, "report.threads")
+{
+    struct thread thread;
+    const char *line;
+
+    start(&thread, "reported", THREAD_PRIORITY_HIGH, park_once, NULL);
+    report(report_threads);
+    line = line_with("reported");
+    CHECK(line != NULL);
+    if (line) {
+        line = line_of(line);
+        CHECK_EQUAL(number_at(line, 0), thread.id);
+        CHECK_EQUAL(number_at(line, 1), THREAD_PRIORITY_HIGH);
+        CHECK_EQUAL(number_at(line, 3), thread.switches);
+        CHECK(number_at(line, 4) > 0 && number_at(line, 4) <= THREAD_STACK_BYTES);
+    }
+    CHECK(line_with("parked") != NULL);
+    CHECK(line_with("running") != NULL);
+    CHECK(line_with("boot") != NULL && line_with("idle") != NULL);
+    thread_wake(&thread);
+    (void)thread_join(&thread);
+    report(report_threads);
+    CHECK(line_with("reported") == NULL);
+}
+
+static struct sleeper {
+    struct async async;
+    struct sleep pause;
+} sleeper;
+
+static enum poll sleeper_poll(struct future *future, struct waker *waker)
+{
+    struct sleeper *self = container_of(future, struct sleeper, async.future);
+
+    ASYNC (&self->async) {
+        self->pause = sleep_until(task_of_waker(waker)->executor, clock_now_ns() + 20 * MS);
+        AWAIT(&self->pause.future);
+        ASYNC_RETURN;
+    }
+}
+
+TEST(tasks_report, "report.tasks")
+{
+    static struct task task;
+
+    sleeper = (struct sleeper){.async.future.poll = sleeper_poll};
+    executor_spawn(&executor_at(THREAD_PRIORITY_NORMAL)->executor, &task, "report-sleeper", &sleeper.async.future);
+    sleep_for(MS);
+    report(report_tasks);
+    CHECK(line_with("report-sleeper") != NULL);
+    CHECK(line_with("waiting") != NULL);
+    CHECK(line_with("async sleeper_poll") != NULL); /* where it waits... */
+    CHECK(line_with("async sleep_poll") != NULL);   /* ...and for what */
+    task_wait(&task);
+    report(report_tasks);
+    CHECK(line_with("report-sleeper") == NULL);
+}
+
+TEST(interrupts_report, "report.interrupts")
+{
+    char wanted[64];
+
+    raise_41();
+    breakpoint();
+    report(report_interrupts);
+    format_text(wanted, sizeof(wanted), "%u %10lu", SUITE_VECTOR_UNUSED,
+                (unsigned long)interrupt_count(SUITE_VECTOR_UNUSED));
+    CHECK(line_with(wanted) != NULL);
+    CHECK(line_with("breakpoint") != NULL);
+    CHECK(line_with("timer (local APIC)") != NULL);
+    CHECK_EQUAL(number_at(line_with("spurious"), 1), interrupt_unexpected());
+}
