@@ -95,7 +95,8 @@ TEST_PANICS(double_fault, "panic.double_fault", "double fault")
 
 static volatile uintptr_t null_ish = 16;
 
-TEST_PANICS(null_write, "panic.null_write", "page fault: write to unmapped page at 0x10, a null pointer, in thread boot")
+TEST_PANICS(null_write, "panic.null_write",
+            "page fault: write to unmapped page at 0x10, a null pointer, in thread boot")
 {
     *(volatile uint32_t *)null_ish = 1;
 }
