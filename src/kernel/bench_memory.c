@@ -47,7 +47,7 @@ static void **scatter(void)
     uint64_t random = 88172645463325252;
 
     if (!blocks)
-        bench_no_memory("a blocks");
+        bench_no_memory("blocks");
     for (unsigned i = 0; i < SCATTERED; i++) {
         random = bench_random(random);
         blocks[i] = kmalloc(1 + random % SCATTERED_BYTES_MAX);

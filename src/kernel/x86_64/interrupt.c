@@ -98,8 +98,10 @@ interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler)
 
 uint64_t interrupt_count(unsigned vector)
 {
+    if (vector < VECTOR_INTERRUPTS)
+        return exception_counts[vector];
     ASSERT(vector < VECTORS);
-    return vector < VECTOR_INTERRUPTS ? exception_counts[vector] : vectors[vector].count;
+    return vectors[vector].count;
 }
 
 uint64_t interrupt_spurious(void)

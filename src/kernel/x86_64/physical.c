@@ -75,7 +75,7 @@ static uint64_t usable_bytes(const struct boot_info *info)
 void physical_init(const struct boot_info *info, uint64_t mapped)
 {
     uint64_t table = 0;
-    uint64_t end;
+    uint64_t end = 0;
 
     find_ranges(info);
     left_out = usable_bytes(info);
