@@ -66,7 +66,9 @@ static const struct option table[OPTIONS] = {
                         .valid = "a duration from 100us to 1s, such as 10ms"},
     [OPTION_SEED] =
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
-    [OPTION_TEST] = {.key = "test", .kind = OPTION_TEXT, .valid = "all, list, or the name of a test"},
+    [OPTION_TEST] = {.key = "test",
+                     .kind = OPTION_TEXT,
+                     .valid = "all, list, the name of a test, or its beginning and *"},
     [OPTION_IRQ] = {.key = "irq", .kind = OPTION_CHOICE, .choices = CHOICES("pic", "apic")},
     [OPTION_HEAP] = {.key = "heap",
                      .kind = OPTION_CHOICE,

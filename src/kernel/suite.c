@@ -83,10 +83,23 @@ static enum result run(const struct suite_test *test)
     return failed ? RESULT_FAILED : RESULT_PASSED;
 }
 
+/* By its name; or by the beginning of it, which takes no test that ends in a panic. */
+static bool is_asked_for(const struct suite_test *test, const char *words)
+{
+    size_t same = 0;
+
+    if (string_equal(words, "all"))
+        return !test->panics;
+    while (words[same] && words[same] == test->name[same])
+        same++;
+    if (string_equal(words + same, "*"))
+        return !test->panics;
+    return !words[same] && !test->name[same];
+}
+
 _Noreturn void suite_run(const struct options *options)
 {
     bool list = string_equal(options->test, "list");
-    bool all = string_equal(options->test, "all");
     unsigned counts[RESULTS] = {0};
     bool known = false;
 
@@ -94,13 +107,14 @@ _Noreturn void suite_run(const struct options *options)
         if (list) {
             send("list", test, "expects", test->panics ? "panic" : "pass");
             known = true;
-        } else if (all ? !test->panics : string_equal(options->test, test->name)) {
+        } else if (is_asked_for(test, options->test)) {
             counts[run(test)]++;
             known = true;
         }
     }
     if (!known)
-        console_print("duet: test: unknown value \"%s\" (valid: all, list, or a name that test=list prints)\n",
+        console_print("duet: test: unknown value \"%s\" (valid: all, list, a name that test=list prints, or its "
+                      "beginning and *)\n",
                       options->test);
     finish(list, counts);
 }
