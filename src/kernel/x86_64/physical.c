@@ -62,13 +62,19 @@ static void add_between(uint64_t from, uint64_t until)
     }
 }
 
-static uint64_t usable_bytes(const struct boot_info *info)
+/* Usable bytes beyond what there can be entries for. */
+static uint64_t bytes_beyond(const struct boot_info *info)
 {
+    const uint64_t limit = (uint64_t)FRAMES_MAX * FRAME_BYTES;
     uint64_t bytes = 0;
 
-    for (size_t i = 0; i < info->range_count; i++)
-        if (info->ranges[i].kind == MEMORY_USABLE && info->ranges[i].base >= (uint64_t)FRAMES_MAX * FRAME_BYTES)
-            bytes += info->ranges[i].size;
+    for (size_t i = 0; i < info->range_count; i++) {
+        const struct memory_range *range = &info->ranges[i];
+        uint64_t end = range->size > UINT64_MAX - range->base ? UINT64_MAX : range->base + range->size;
+
+        if (range->kind == MEMORY_USABLE && end > limit)
+            bytes += end - (range->base > limit ? range->base : limit);
+    }
     return bytes;
 }
 
@@ -78,7 +84,7 @@ void physical_init(const struct boot_info *info, uint64_t mapped)
     uint64_t end = 0;
 
     find_ranges(info);
-    left_out = usable_bytes(info);
+    left_out = bytes_beyond(info);
     while (range_count) {
         end = ranges[range_count - 1].end;
         table = table_place(frames_table_bytes(end), mapped);
