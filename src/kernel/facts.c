@@ -4,7 +4,9 @@
 #include "kernel/log.h"
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/mmu.h"
+#include "kernel/x86_64/pic.h"
 #include "lib/mem.h"
 
 #define LEAF_EXTENDED UINT32_C(0x80000000)
@@ -79,12 +81,29 @@ static void log_memory(const struct boot_info *info)
         log_debug("memory: %012lx to %012lx %s", (unsigned long)range->base, (unsigned long)(range->base + range->size),
                   kind_name(range->kind));
     }
+    if (physical_left_out())
+        log_warning("memory: %lu KiB of the map are not used, as they are more than can be managed",
+                    (unsigned long)(physical_left_out() >> 10));
     log_info("memory: %lu KiB usable of the loader's map, %lu KiB free", (unsigned long)(usable >> 10),
              (unsigned long)frames_free() * (PAGE_BYTES >> 10));
+}
+
+static void log_interrupts(void)
+{
+    const char *wrong = interrupt_check();
+    struct descriptor_table loaded;
+
+    sidt(&loaded);
+    if (wrong)
+        log_error("interrupts: %s", wrong);
+    else
+        log_debug("interrupts: on, %u gates at 0x%lx, lines at vectors %u to %u", (loaded.limit + 1u) / 16,
+                  (unsigned long)loaded.base, PIC_VECTOR, PIC_VECTOR + PIC_LINES - 1);
 }
 
 void facts_log(const struct boot_info *info)
 {
     log_cpu();
     log_memory(info);
+    log_interrupts();
 }

@@ -389,6 +389,42 @@ TEST(unexpected_vector, "boot.unexpected_vectors_count")
     CHECK_EQUAL(interrupt_count(SUITE_VECTOR_UNUSED), taken + 1);
 }
 
+static void must_be_wrong(const char *words)
+{
+    const char *wrong = interrupt_check();
+
+    if (!wrong || !string_equal(wrong, words))
+        suite_fail(__FILE__, __LINE__, "\"%s\", not \"%s\"", wrong ? wrong : "nothing is wrong", words);
+}
+
+TEST(interrupts_as_meant, "boot.interrupts_as_meant")
+{
+    struct descriptor_table table, shorter;
+    uint64_t flags, *gate;
+
+    CHECK(interrupt_check() == NULL);
+    flags = irq_save();
+    must_be_wrong("interrupts are off");
+    irq_restore(flags);
+
+    sidt(&table);
+    shorter = table;
+    shorter.limit -= 16;
+    lidt(&shorter);
+    must_be_wrong("another IDT is loaded");
+    lidt(&table);
+
+    gate = (uint64_t *)(table.base + 16 * SUITE_VECTOR_UNUSED);
+    *gate ^= 1; /* of the address */
+    must_be_wrong("a gate of the IDT leads elsewhere");
+    *gate ^= 1;
+    gate = (uint64_t *)(table.base + 16 * VECTOR_NMI);
+    *gate ^= UINT64_C(1) << 33; /* NMI's stack: of 2, 0 */
+    must_be_wrong("a gate of the IDT leads elsewhere");
+    *gate ^= UINT64_C(1) << 33;
+    CHECK(interrupt_check() == NULL);
+}
+
 static struct physical frames[FRAMES_TRIED];
 static uint64_t frame_seen[FRAMES_SEEN / 64];
 

@@ -10,6 +10,7 @@
 #include "kernel/x86_64/pic.h"
 #include "kernel/x86_64/stacks.h"
 #include "lib/format.h"
+#include "lib/mem.h"
 #include "lib/page_fault.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
@@ -318,16 +319,21 @@ void exception(struct trap_frame *frame)
         exception_fatal(frame);
 }
 
-static void gate_set(unsigned vector, unsigned ist)
+static struct gate gate_to(unsigned vector, unsigned ist)
 {
     uint64_t offset = (uint64_t)vector_stubs[vector];
 
-    idt[vector] = (struct gate){.offset_low = (uint16_t)offset,
-                                .selector = SELECTOR_CODE,
-                                .ist = (uint8_t)ist,
-                                .type = GATE_INTERRUPT,
-                                .offset_middle = (uint16_t)(offset >> 16),
-                                .offset_high = (uint32_t)(offset >> 32)};
+    return (struct gate){.offset_low = (uint16_t)offset,
+                         .selector = SELECTOR_CODE,
+                         .ist = (uint8_t)ist,
+                         .type = GATE_INTERRUPT,
+                         .offset_middle = (uint16_t)(offset >> 16),
+                         .offset_high = (uint32_t)(offset >> 32)};
+}
+
+static void gate_set(unsigned vector, unsigned ist)
+{
+    idt[vector] = gate_to(vector, ist);
 }
 
 static void gdt_init(void)
@@ -374,6 +380,27 @@ void interrupt_use_own_stacks(void)
     use_own_stack(VECTOR_MACHINE_CHECK, IST_MACHINE_CHECK);
     if (cpuid(1).edx & CPUID_EDX_MCE)
         write_cr4(read_cr4() | CR4_MCE); /* without it a machine check shuts the machine down (SDM vol. 3, 2.5) */
+}
+
+_Static_assert((int)PIC_VECTOR >= (int)VECTOR_INTERRUPTS, "the lines' vectors are no exceptions'");
+
+const char *interrupt_check(void)
+{
+    struct descriptor_table loaded;
+
+    if (!irq_enabled())
+        return "interrupts are off";
+    sidt(&loaded);
+    if (loaded.base != (uint64_t)idt || loaded.limit != sizeof(idt) - 1)
+        return "another IDT is loaded";
+    for (unsigned vector = 0; vector < VECTORS; vector++) {
+        struct gate gate = gate_to(vector, idt[vector].ist);
+        bool own_stack = vector == VECTOR_NMI || vector == VECTOR_DOUBLE_FAULT || vector == VECTOR_MACHINE_CHECK;
+
+        if (memcmp(&gate, &idt[vector], sizeof(gate)) != 0 || own_stack != (gate.ist != 0))
+            return "a gate of the IDT leads elsewhere";
+    }
+    return NULL;
 }
 
 const void *interrupt_own_stack(uintptr_t address)

@@ -69,6 +69,10 @@ exception_handler *exception_set(unsigned vector, exception_handler *handler);
 /* The stack of its own that an exception has, its lowest byte; NULL if it has none. Context: any. */
 void *interrupt_stack(unsigned vector);
 
+/* Looks whether interrupts are on, by the IDT that was meant, every gate of it. Returns NULL, or what is wrong.
+ * Context: thread. */
+const char *interrupt_check(void);
+
 /* From here on the ISA lines' interrupts come from, and are ended at, the local APIC. Context: boot. */
 void interrupt_leave_pic(void);
 
