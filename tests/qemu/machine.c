@@ -62,23 +62,29 @@ __attribute__((format(printf, 2, 3))) static void add(struct arguments *argument
     arguments->argv[arguments->count++] = strdup(text);
 }
 
-/* Whitespace-separated words; a line that begins with # is a comment. */
+/* Whitespace-separated. */
+static void add_words(struct arguments *arguments, const char *words)
+{
+    char line[1024];
+    char *rest = line;
+    char *word;
+
+    must(snprintf(line, sizeof(line), "%s", words) < (int)sizeof(line), "QEMU's arguments");
+    while ((word = strsep(&rest, " \t\n")))
+        if (*word)
+            add(arguments, "%s", word);
+}
+
+/* A line that begins with # is a comment. */
 static void add_file(struct arguments *arguments, const char *path)
 {
     FILE *file = fopen(path, "r");
     char line[1024];
 
     must(file, path);
-    while (fgets(line, sizeof(line), file)) {
-        char *rest = line;
-        char *word;
-
-        if (line[0] == '#')
-            continue;
-        while ((word = strsep(&rest, " \t\n")))
-            if (*word)
-                add(arguments, "%s", word);
-    }
+    while (fgets(line, sizeof(line), file))
+        if (line[0] != '#')
+            add_words(arguments, line);
     fclose(file);
 }
 
@@ -99,18 +105,26 @@ static void add_seed(struct arguments *arguments, unsigned seed)
 static void add_hardware(struct arguments *arguments, const struct machine_options *options)
 {
     add(arguments, "qemu-system-x86_64");
-    if (options->reference) {
+    if (options->reference)
         add_file(arguments, REFERENCE_MACHINE);
-    } else {
-        add(arguments, "-nodefaults");
+    else
+        add_words(arguments, "-nodefaults -accel tcg -machine pc -cpu max -m 64");
+    /* Of several -machine, -cpu and -m what the last says counts. */
+    if (options->machine) {
         add(arguments, "-machine");
-        add(arguments, "%s", options->machine ? options->machine : "pc");
+        add(arguments, "%s", options->machine);
+    }
+    if (options->cpu) {
         add(arguments, "-cpu");
-        add(arguments, "%s", options->cpu ? options->cpu : "max");
+        add(arguments, "%s", options->cpu);
+    }
+    if (options->memory_mib) {
         add(arguments, "-m");
-        add(arguments, "%u", options->memory_mib ? options->memory_mib : 64);
-        add(arguments, "-accel");
-        add(arguments, "tcg");
+        add(arguments, "%u", options->memory_mib);
+    }
+    if (options->sparse) {
+        add_words(arguments, "-machine memory-backend=sparse -object");
+        add(arguments, "memory-backend-ram,id=sparse,size=%uM,reserve=off", options->memory_mib);
     }
     if (options->seed)
         add_seed(arguments, options->seed);

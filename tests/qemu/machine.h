@@ -31,6 +31,9 @@
 #define EXIT_PASSED 33
 #define EXIT_FAILED 35
 
+/* With -no-reboot, what a reset is: the kernel resets nothing, so it was a triple fault. */
+#define EXIT_RESET 0
+
 /* machine_wait_exit(): QEMU still runs, or a signal ended it. */
 #define EXIT_NONE -1
 
@@ -41,10 +44,11 @@ struct machine_options {
     bool disk;           /* the image is a hard disk, not a CD */
     const char *cmdline; /* the kernel's words; behind GRUB they travel through fw_cfg */
     unsigned seed;       /* of what QEMU draws at random; default: the reference machine's, or none */
-    bool reference;      /* tools/reference-machine's arguments instead of the three below */
+    bool reference;      /* tools/reference-machine's arguments, but for what the three below say */
     const char *machine; /* default pc */
     const char *cpu;     /* default max */
     unsigned memory_mib; /* default 64 */
+    bool sparse;         /* more memory than the host has: it must have what the kernel writes to */
     bool vga;            /* a VGA, so that there is a screen to read */
     bool gdb;            /* start stopped, for gdb.h */
     bool stays;          /* no isa-debug-exit: the kernel that ends halts, with all it said on the screen */

@@ -1,0 +1,259 @@
+/*
+ * The kernel on machines of other sizes and shapes than the reference machine's, on the reference machine again and
+ * again, and on one that the world outside interferes with.
+ */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gdb.h"
+#include "machine.h"
+#include "qmp.h"
+
+#define BOOT_MS  60000
+#define SUITE_MS 200000
+
+static const char *com1(const struct machine *machine)
+{
+    return machine->text[MACHINE_COM1].bytes ? machine->text[MACHINE_COM1].bytes : "";
+}
+
+static void must_pass(struct machine *machine, int timeout_ms)
+{
+    int status = machine_wait_exit(machine, timeout_ms);
+
+    if (status != EXIT_PASSED)
+        machine_fail(machine, "ended with %d%s", status, status == EXIT_RESET ? ", by a triple fault" : "");
+}
+
+/* ---- memory ---- */
+
+#define IMAGE_MIB         8 /* the most that the kernel, its stacks and its tables take, and what lies below 1 MiB */
+#define FRAME_ENTRY_BYTES 12
+
+struct shape {
+    unsigned memory_mib;
+    unsigned top_mib;      /* where memory ends, its holes counted */
+    unsigned left_out_mib; /* what is beyond the 64 GiB that the kernel manages */
+    bool grub;
+    bool sparse;
+    char machine[32];
+    char cpu[8];
+};
+
+/* A PC has a hole below 4 GiB: what memory would be there is above. */
+static struct shape shapes[] = {
+    {32, 32, 0, false, false, "pc", "max"},
+    {64, 64, 0, false, false, "pc", "max"},
+    {64, 64, 0, false, false, "pc", "qemu64"},
+    {1024, 1024, 0, false, false, "pc", "max"},
+    {8192, 9216, 0, false, false, "pc", "max"},
+    {8192, 10240, 0, false, false, "q35", "max"},
+    {3072, 6144, 0, false, false, "pc,max-ram-below-4g=1G", "max"},
+    {65536, 65536, 1024, false, true, "pc", "max"},
+    {32, 32, 0, true, false, "pc", "max"},
+    {1024, 1024, 0, true, false, "q35", "max"},
+    {8192, 9216, 0, true, false, "pc", "max"},
+    {3072, 6144, 0, true, false, "pc,max-ram-below-4g=1G", "max"},
+};
+
+/* 0 if nobody says so. */
+static unsigned number_before(const char *text, const char *words)
+{
+    const char *at = strstr(text, words);
+
+    while (at && at > text && at[-1] >= '0' && at[-1] <= '9')
+        at--;
+    return at ? (unsigned)strtoul(at, NULL, 10) : 0;
+}
+
+static struct machine *shape_start(const struct shape *shape, const char *test)
+{
+    char cmdline[64];
+
+    snprintf(cmdline, sizeof(cmdline), "mode=test test=%s", test);
+    return machine_start(&(struct machine_options){.kernel = shape->grub ? NULL : KERNEL_GCC_O2,
+                                                   .iso = ISO,
+                                                   .cmdline = cmdline,
+                                                   .reference = !shape->grub, /* GRUB is slow there */
+                                                   .machine = shape->machine,
+                                                   .cpu = shape->cpu,
+                                                   .memory_mib = shape->memory_mib,
+                                                   .sparse = shape->sparse,
+                                                   .vga = true});
+}
+
+ParameterizedTestParameters(machines, the_first_words_say_how_much_memory_is_free)
+{
+    return cr_make_param_array(struct shape, shapes, sizeof(shapes) / sizeof(shapes[0]));
+}
+
+ParameterizedTest(struct shape *shape, machines, the_first_words_say_how_much_memory_is_free, .timeout = 240)
+{
+    struct machine *machine = shape_start(shape, "boot.clock_is_monotonic");
+    unsigned most = shape->memory_mib - shape->left_out_mib;
+    unsigned table = shape->top_mib * FRAME_ENTRY_BYTES / 4096;
+    unsigned free, left_out;
+
+    must_pass(machine, BOOT_MS);
+    free = number_before(com1(machine), " MiB free, TSC ");
+    left_out = number_before(com1(machine), " KiB of the map are not used") / 1024;
+    if (free > most || free + table + IMAGE_MIB < most)
+        machine_fail(machine, "%u MiB free of %u, with a table of %u", free, most, table);
+    if (left_out != shape->left_out_mib)
+        machine_fail(machine, "%u MiB are left out, not %u", left_out, shape->left_out_mib);
+    machine_stop(machine);
+}
+
+static struct shape exhausted[] = {
+    {32, 32, 0, false, false, "pc", "max"},     {32, 32, 0, true, false, "pc", "max"},
+    {64, 64, 0, false, false, "pc", "qemu64"},  {1536, 4608, 0, false, false, "pc,max-ram-below-4g=1G", "max"},
+    {8192, 9216, 0, false, false, "pc", "max"},
+};
+
+static unsigned host_free_mib(void)
+{
+    FILE *file = fopen("/proc/meminfo", "r");
+    unsigned long kib = 0;
+    char line[128];
+
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %lu", &kib) != 1)
+        continue;
+    fclose(file);
+    return (unsigned)(kib / 1024);
+}
+
+ParameterizedTestParameters(machines, every_test_of_boot_and_memory_passes)
+{
+    return cr_make_param_array(struct shape, exhausted, sizeof(exhausted) / sizeof(exhausted[0]));
+}
+
+/* They write to all the memory there is. */
+ParameterizedTest(struct shape *shape, machines, every_test_of_boot_and_memory_passes, .timeout = 300)
+{
+    static const char *const suites[] = {"boot.*", "memory.*"};
+
+    if (host_free_mib() < shape->memory_mib + 512)
+        cr_skip_test("%u MiB of memory are more than this host has free", shape->memory_mib);
+    for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+        struct machine *machine = shape_start(shape, suites[i]);
+        json_t *done = machine_com2_event(machine, "done", SUITE_MS);
+
+        cr_assert_geq(json_integer_value(json_object_get(done, "tests")), 12, "%s", suites[i]);
+        json_decref(done);
+        must_pass(machine, BOOT_MS);
+        machine_stop(machine);
+    }
+}
+
+/* ---- the same again ---- */
+
+#define BOOTS 100
+
+/* Threads, both devices, the PIT and the APIC's timer; each line of the log has its microsecond. */
+static struct machine *same_start(void)
+{
+    return machine_start(&(struct machine_options){
+        .kernel = KERNEL_GCC_O2, .cmdline = "mode=test test=boot.spurious_* log=debug", .reference = true});
+}
+
+static void must_say_the_same(struct machine *machine, struct machine *first, unsigned number)
+{
+    for (int i = MACHINE_COM1; i <= MACHINE_COM2; i++) {
+        const struct text *text = &machine->text[i], *wanted = &first->text[i];
+
+        if (text->length != wanted->length || memcmp(text->bytes, wanted->bytes, text->length) != 0)
+            machine_fail(machine, "boot %u says something else on COM%d than the first, which said\n%s", number, i + 1,
+                         wanted->bytes);
+    }
+}
+
+Test(machines, a_hundred_boots_say_the_same_to_the_byte, .timeout = 240)
+{
+    struct machine *first = same_start();
+
+    must_pass(first, BOOT_MS);
+    cr_assert_gt(first->text[MACHINE_COM1].length, 1000);
+    cr_assert_gt(first->text[MACHINE_COM2].length, 300);
+    for (unsigned i = 2; i <= BOOTS; i += 2) {
+        struct machine *one = same_start();
+        struct machine *other = i < BOOTS ? same_start() : NULL;
+
+        must_pass(one, BOOT_MS);
+        must_say_the_same(one, first, i);
+        machine_stop(one);
+        if (!other)
+            break;
+        must_pass(other, BOOT_MS);
+        must_say_the_same(other, first, i + 1);
+        machine_stop(other);
+    }
+    machine_stop(first);
+}
+
+/* ---- from outside ---- */
+
+/* A kernel that idles in echo mode. */
+static struct machine *idle_start(const char *cpu)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .cpu = cpu});
+
+    json_decref(machine_com2_event(machine, "ready", BOOT_MS));
+    return machine;
+}
+
+static void must_end_in(struct machine *machine, const char *panic)
+{
+    int status = machine_wait_exit(machine, BOOT_MS);
+
+    if (status != EXIT_FAILED)
+        machine_fail(machine, "ended with %d%s", status, status == EXIT_RESET ? ", by a triple fault" : "");
+    if (!strstr(com1(machine), panic))
+        machine_fail(machine, "COM1 never says '%s'", panic);
+    machine_stop(machine);
+}
+
+/* The bank: valid, uncorrected, enabled, with two further words, the CPU's state spoilt. The CPU: in a machine check,
+ * and where it was interrupted it could go on (Intel SDM vol. 3, 15.3.1.2 and 15.3.2.2). */
+Test(machines, a_machine_check_is_a_panic_that_names_the_bank, .timeout = 120)
+{
+    struct machine *machine = idle_start("max");
+    json_t *answer = qmp_run(machine, "human-monitor-command",
+                             json_pack("{s:s}", "command-line", "mce 0 3 0xbe00000000000135 0x5 0x12345678 0x42"));
+
+    cr_assert_str_eq(json_string_value(json_object_get(answer, "return")), "");
+    json_decref(answer);
+    must_end_in(machine, "PANIC: machine check: bank 3 says 0xbe00000000000135, the CPU 0x5");
+}
+
+Test(machines, an_nmi_is_a_panic, .timeout = 120)
+{
+    struct machine *machine = idle_start("max");
+
+    json_decref(qmp_run(machine, "inject-nmi", NULL));
+    must_end_in(machine, "PANIC: NMI");
+}
+
+/* What all tests of panics rely on: without an IDT an exception becomes a triple fault, and that is no verdict. */
+Test(machines, a_triple_fault_is_taken_for_no_verdict, .timeout = 120)
+{
+    struct machine *machine = machine_start(&(struct machine_options){
+        .kernel = KERNEL_GCC_O2, .cmdline = "mode=test test=panic.invalid_opcode", .gdb = true});
+    uint64_t idt = elf_symbol(KERNEL_GCC_O2, "idt");
+    int status;
+
+    gdb_attach(machine);
+    gdb_run_to(machine, elf_symbol(KERNEL_GCC_O2, "invalid_opcode"), BOOT_MS);
+    for (unsigned at = 0; at < 32 * 16; at += 4)
+        gdb_write_memory_u32(machine, idt + at, 0);
+    gdb_continue(machine);
+    status = machine_wait_exit(machine, BOOT_MS);
+    if (status != EXIT_RESET)
+        machine_fail(machine, "ended with %d", status);
+    machine_stop(machine);
+}
