@@ -81,6 +81,7 @@ static void log_memory(const struct boot_info *info)
         log_debug("memory: %012lx to %012lx %s", (unsigned long)range->base, (unsigned long)(range->base + range->size),
                   kind_name(range->kind));
     }
+    log_debug("memory: page tables at 0x%lx", (unsigned long)read_cr3());
     if (physical_left_out())
         log_warning("memory: %lu KiB of the map are not used, as they are more than can be managed",
                     (unsigned long)(physical_left_out() >> 10));

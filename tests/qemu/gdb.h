@@ -10,7 +10,25 @@
 
 #include "machine.h"
 
-enum gdb_register { GDB_RAX, GDB_RBX, GDB_RCX, GDB_RDX, GDB_RSI, GDB_RDI, GDB_RBP, GDB_RSP, GDB_RIP = 16 };
+enum gdb_register {
+    GDB_RAX,
+    GDB_RBX,
+    GDB_RCX,
+    GDB_RDX,
+    GDB_RSI,
+    GDB_RDI,
+    GDB_RBP,
+    GDB_RSP,
+    GDB_R8,
+    GDB_R9,
+    GDB_R10,
+    GDB_R11,
+    GDB_R12,
+    GDB_R13,
+    GDB_R14,
+    GDB_R15,
+    GDB_RIP
+};
 
 /* Says hello to the stub. The machine stands still. */
 void gdb_attach(struct machine *machine);

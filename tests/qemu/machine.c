@@ -166,6 +166,10 @@ static void add_boot(struct arguments *arguments, const struct machine_options *
         add(arguments, "%s", options->kernel);
         add(arguments, "-append");
         add(arguments, "%s", cmdline);
+        if (options->module) {
+            add(arguments, "-initrd");
+            add(arguments, "%s", options->module);
+        }
         return;
     }
     /* snapshot: an IDE disk refuses a read-only file, and nobody may change the image. */

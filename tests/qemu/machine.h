@@ -43,6 +43,7 @@ struct machine_options {
     const char *iso;     /* ...or an image that GRUB boots */
     bool disk;           /* the image is a hard disk, not a CD */
     const char *cmdline; /* the kernel's words; behind GRUB they travel through fw_cfg */
+    const char *module;  /* a file for the loader of `kernel` to pass on */
     unsigned seed;       /* of what QEMU draws at random; default: the reference machine's, or none */
     bool reference;      /* tools/reference-machine's arguments, but for what the three below say */
     const char *machine; /* default pc */

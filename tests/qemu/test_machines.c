@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "gdb.h"
 #include "machine.h"
 #include "qmp.h"
 
@@ -197,11 +197,20 @@ Test(machines, a_hundred_boots_say_the_same_to_the_byte, .timeout = 240)
 
 /* ---- from outside ---- */
 
-/* A kernel that idles in echo mode. */
-static struct machine *idle_start(const char *cpu)
+/* The answer to a command of QEMU's monitor, which the caller frees. */
+static char *monitor(struct machine *machine, const char *command)
 {
-    struct machine *machine = machine_start(
-        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .cpu = cpu});
+    json_t *answer = qmp_run(machine, "human-monitor-command", json_pack("{s:s}", "command-line", command));
+    char *text = strdup(json_string_value(json_object_get(answer, "return")));
+
+    json_decref(answer);
+    return text;
+}
+
+/* A kernel that idles in echo mode. */
+static struct machine *idle_start(void)
+{
+    struct machine *machine = machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo"});
 
     json_decref(machine_com2_event(machine, "ready", BOOT_MS));
     return machine;
@@ -222,38 +231,117 @@ static void must_end_in(struct machine *machine, const char *panic)
  * and where it was interrupted it could go on (Intel SDM vol. 3, 15.3.1.2 and 15.3.2.2). */
 Test(machines, a_machine_check_is_a_panic_that_names_the_bank, .timeout = 120)
 {
-    struct machine *machine = idle_start("max");
-    json_t *answer = qmp_run(machine, "human-monitor-command",
-                             json_pack("{s:s}", "command-line", "mce 0 3 0xbe00000000000135 0x5 0x12345678 0x42"));
+    struct machine *machine = idle_start();
+    char *answer = monitor(machine, "mce 0 3 0xbe00000000000135 0x5 0x12345678 0x42");
 
-    cr_assert_str_eq(json_string_value(json_object_get(answer, "return")), "");
-    json_decref(answer);
+    cr_assert_str_eq(answer, "");
+    free(answer);
     must_end_in(machine, "PANIC: machine check: bank 3 says 0xbe00000000000135, the CPU 0x5");
 }
 
 Test(machines, an_nmi_is_a_panic, .timeout = 120)
 {
-    struct machine *machine = idle_start("max");
+    struct machine *machine = idle_start();
 
     json_decref(qmp_run(machine, "inject-nmi", NULL));
     must_end_in(machine, "PANIC: NMI");
 }
 
-/* What all tests of panics rely on: without an IDT an exception becomes a triple fault, and that is no verdict. */
-Test(machines, a_triple_fault_is_taken_for_no_verdict, .timeout = 120)
+/* The hexadecimal number that follows the words and blanks. */
+static uint64_t number_after(struct machine *machine, const char *text, const char *words)
 {
-    struct machine *machine = machine_start(&(struct machine_options){
-        .kernel = KERNEL_GCC_O2, .cmdline = "mode=test test=panic.invalid_opcode", .gdb = true});
-    uint64_t idt = elf_symbol(KERNEL_GCC_O2, "idt");
-    int status;
+    const char *at = strstr(text, words);
 
-    gdb_attach(machine);
-    gdb_run_to(machine, elf_symbol(KERNEL_GCC_O2, "invalid_opcode"), BOOT_MS);
-    for (unsigned at = 0; at < 32 * 16; at += 4)
-        gdb_write_memory_u32(machine, idt + at, 0);
-    gdb_continue(machine);
-    status = machine_wait_exit(machine, BOOT_MS);
-    if (status != EXIT_RESET)
-        machine_fail(machine, "ended with %d", status);
+    if (!at)
+        machine_fail(machine, "'%s' is not in '%s'", words, text);
+    return strtoull(at + strlen(words), NULL, 16);
+}
+
+/* A loader's module: what nobody else would have in memory. */
+#define MODULE_WORDS 8192
+#define MODULE_MIB   32
+
+static size_t module_copies(struct machine *machine, const uint64_t *module)
+{
+    static uint64_t memory[((size_t)MODULE_MIB << 20) / sizeof(uint64_t)];
+    size_t words = sizeof(memory) / sizeof(memory[0]);
+    size_t copies = 0;
+    char path[32];
+
+    snprintf(path, sizeof(path), "/dev/fd/%d", machine->screen);
+    json_decref(qmp_run(machine, "pmemsave",
+                        json_pack("{s:i,s:I,s:s}", "val", 0, "size", (json_int_t)sizeof(memory), "filename", path)));
+    cr_assert_eq(pread(machine->screen, memory, sizeof(memory), 0), sizeof(memory));
+    for (size_t at = 0; at + MODULE_WORDS <= words; at += 4096 / sizeof(uint64_t))
+        copies += memcmp(memory + at, module, MODULE_WORDS * sizeof(uint64_t)) == 0;
+    return copies;
+}
+
+/* All frames are taken, zeroed and written to, and then the machine halts. */
+Test(machines, a_module_of_the_loader_stays_as_it_is, .timeout = 120)
+{
+    static uint64_t module[MODULE_WORDS];
+    char path[] = "/tmp/duet-module-XXXXXX";
+    int file = mkstemp(path);
+    struct machine *machine;
+    json_t *done;
+
+    for (size_t i = 0; i < MODULE_WORDS; i++)
+        module[i] = 0x9e3779b97f4a7c15u * (i + 1);
+    cr_assert_eq(write(file, module, sizeof(module)), sizeof(module));
+    machine = machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2,
+                                                      .cmdline = "mode=test test=memory.all_frames_had_and_given",
+                                                      .module = path,
+                                                      .memory_mib = MODULE_MIB,
+                                                      .stays = true});
+    done = machine_com2_event(machine, "done", BOOT_MS);
+    unlink(path);
+    close(file);
+    cr_assert(json_is_true(json_object_get(done, "passed")));
+    json_decref(done);
+    if (module_copies(machine, module) != 1)
+        machine_fail(machine, "the module is not in memory once");
+    machine_stop(machine);
+}
+
+/* By QEMU's account of the CPU. */
+Test(machines, the_log_says_where_gates_and_page_tables_are, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo log=debug"});
+    char *cpu;
+
+    json_decref(machine_com2_event(machine, "ready", BOOT_MS));
+    if (!machine_com1_contains(machine, "lines at vectors 32 to 47", BOOT_MS))
+        machine_fail(machine, "nothing is said of interrupts");
+    cpu = monitor(machine, "info registers");
+    cr_assert_eq(number_after(machine, com1(machine), "interrupts: on, 256 gates at "),
+                 number_after(machine, cpu, "IDT="));
+    cr_assert_eq(number_after(machine, com1(machine), "memory: page tables at "), number_after(machine, cpu, "CR3="));
+    free(cpu);
+    machine_stop(machine);
+}
+
+#define FLAG_INTERRUPTS 0x200u
+
+Test(machines, a_panic_halts_for_good, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=demo", .stays = true});
+    long long end_ms = machine_now_ms() + BOOT_MS;
+    char *cpu = NULL;
+
+    if (!machine_com1_contains(machine, "] info ", BOOT_MS))
+        machine_fail(machine, "the log says nothing");
+    json_decref(qmp_run(machine, "inject-nmi", NULL));
+    if (!machine_com1_contains(machine, "PANIC: NMI", BOOT_MS))
+        machine_fail(machine, "no panic");
+    do {
+        free(cpu);
+        cpu = monitor(machine, "info registers");
+    } while (!strstr(cpu, "HLT=1") && machine_now_ms() < end_ms);
+    cr_assert_not_null(strstr(cpu, "HLT=1"), "%s", cpu);
+    cr_assert_eq(number_after(machine, cpu, "RFL=") & FLAG_INTERRUPTS, 0, "%s", cpu);
+    free(cpu);
     machine_stop(machine);
 }

@@ -4,9 +4,11 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "gdb.h"
 #include "machine.h"
 
 #define SUITES_MS  540000
@@ -21,12 +23,8 @@ struct kernel {
 
 /* On the reference machine, whose clock counts instructions: what a host that is busy does to time cannot fail a test.
  */
-static struct kernel kernels[] = {{KERNEL_GCC_O2, "pic"},
-                                  {KERNEL_GCC_O0, "pic"},
-                                  {KERNEL_CLANG_O2, "pic"},
-                                  {KERNEL_CLANG_O0, "pic"},
-                                  {KERNEL_GCC_O2, "apic"},
-                                  {KERNEL_GCC_UBSAN, "pic"},
+static struct kernel kernels[] = {{KERNEL_GCC_O2, "pic"},     {KERNEL_GCC_O0, "pic"},  {KERNEL_CLANG_O2, "pic"},
+                                  {KERNEL_CLANG_O0, "pic"},   {KERNEL_GCC_O2, "apic"}, {KERNEL_GCC_UBSAN, "pic"},
                                   {KERNEL_CLANG_UBSAN, "pic"}};
 
 /* The names of the tests that end one way or the other. */
@@ -217,4 +215,111 @@ ParameterizedTest(struct kernel *kernel, suites, what_c_leaves_undefined_is_a_pa
         }
     }
     cr_assert_gt(ran, 0, "no test of undefined behaviour in %s", kernel->path);
+}
+
+/* ---- what makes a test fail ---- */
+
+#define HANG_MS 3000
+#define RET     0x909090c3u
+#define LOOP    0x9090feebu
+
+/* At the test's first instruction, what is written over it, or where the CPU is sent; and what comes of it. */
+struct mishap {
+    char test[32];
+    char function[32];
+    uint32_t instruction;
+    char instead[24];
+    int status;
+    char said[48];
+};
+
+static struct mishap mishaps[] = {
+    /* A panic nobody expects, a test that hangs; one that expects a panic and gets none, or another. */
+    {"boot.clock_is_monotonic", "clock_is_monotonic", 0, "__stack_chk_fail", EXIT_FAILED, "PANIC: stack smashed"},
+    {"boot.clock_is_monotonic", "clock_is_monotonic", LOOP, "", EXIT_NONE, "boot.clock_is_monotonic..."},
+    {"panic.invalid_opcode", "invalid_opcode", RET, "", EXIT_FAILED, "did not panic with \"invalid opcode\""},
+    {"panic.invalid_opcode", "invalid_opcode", 0, "__stack_chk_fail", EXIT_FAILED, "FAILED: the test expects a panic"},
+};
+
+ParameterizedTestParameters(suites, a_test_that_goes_wrong_does_not_pass)
+{
+    return cr_make_param_array(struct mishap, mishaps, sizeof(mishaps) / sizeof(mishaps[0]));
+}
+
+static struct machine *stop_at(const char *test, const char *function)
+{
+    char cmdline[64];
+    struct machine *machine;
+
+    snprintf(cmdline, sizeof(cmdline), "mode=test test=%s", test);
+    machine = machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = cmdline, .gdb = true});
+    gdb_attach(machine);
+    gdb_run_to(machine, elf_symbol(KERNEL_GCC_O2, function), TEST_MS);
+    return machine;
+}
+
+ParameterizedTest(struct mishap *mishap, suites, a_test_that_goes_wrong_does_not_pass, .timeout = 120)
+{
+    struct machine *machine = stop_at(mishap->test, mishap->function);
+    int status;
+
+    if (mishap->instruction)
+        gdb_write_memory_u32(machine, gdb_read_register(machine, GDB_RIP), mishap->instruction);
+    else
+        gdb_write_register(machine, GDB_RIP, elf_symbol(KERNEL_GCC_O2, mishap->instead));
+    gdb_continue(machine);
+    status = machine_wait_exit(machine, mishap->status == EXIT_NONE ? HANG_MS : TEST_MS);
+    if (status != mishap->status || (status == EXIT_NONE && !machine->pid))
+        machine_fail(machine, "%s ended with %d", mishap->test, status);
+    if (!machine_com1_contains(machine, mishap->said, 0))
+        machine_fail(machine, "%s never said '%s'", mishap->test, mishap->said);
+    if (strstr(machine->text[MACHINE_COM2].bytes, "\"passed\""))
+        cr_assert_null(strstr(machine->text[MACHINE_COM2].bytes, "\"passed\":true"));
+    machine_stop(machine);
+}
+
+/* What all tests of panics rely on: an exception that nothing can take is a triple fault, and that is no verdict. */
+Test(suites, a_triple_fault_does_not_pass, .timeout = 120)
+{
+    struct machine *machine = stop_at("panic.invalid_opcode", "invalid_opcode");
+    uint64_t idt = elf_symbol(KERNEL_GCC_O2, "idt");
+    int status;
+
+    for (unsigned at = 0; at < 32 * 16; at += 4)
+        gdb_write_memory_u32(machine, idt + at, 0);
+    gdb_continue(machine);
+    status = machine_wait_exit(machine, TEST_MS);
+    if (status != EXIT_RESET)
+        machine_fail(machine, "ended with %d", status);
+    machine_stop(machine);
+}
+
+Test(suites, a_report_shows_every_register, .timeout = 120)
+{
+    static const struct {
+        const char *name;
+        enum gdb_register number;
+    } registers[] = {{"rip", GDB_RIP}, {"rsp", GDB_RSP}, {"rax", GDB_RAX}, {"rbx", GDB_RBX}, {"rcx", GDB_RCX},
+                     {"rdx", GDB_RDX}, {"rsi", GDB_RSI}, {"rdi", GDB_RDI}, {"rbp", GDB_RBP}, {"r8 ", GDB_R8},
+                     {"r9 ", GDB_R9},  {"r10", GDB_R10}, {"r11", GDB_R11}, {"r12", GDB_R12}, {"r13", GDB_R13},
+                     {"r14", GDB_R14}, {"r15", GDB_R15}};
+    struct machine *machine = stop_at("panic.invalid_opcode", "invalid_opcode");
+    char wanted[sizeof(registers) / sizeof(registers[0])][24];
+
+    for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
+        enum gdb_register number = registers[i].number;
+        uint64_t value = 0x1234567800000000u + i;
+
+        if (number == GDB_RIP || number == GDB_RSP || number == GDB_RBP)
+            value = gdb_read_register(machine, number);
+        else
+            gdb_write_register(machine, number, value);
+        snprintf(wanted[i], sizeof(wanted[i]), "%s %016" PRIx64, registers[i].name, value);
+    }
+    gdb_continue(machine);
+    cr_assert_eq(machine_wait_exit(machine, TEST_MS), EXIT_PASSED);
+    for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+        if (!machine_com1_contains(machine, wanted[i], 0))
+            machine_fail(machine, "the report does not say '%s'", wanted[i]);
+    machine_stop(machine);
 }

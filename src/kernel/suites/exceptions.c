@@ -109,6 +109,39 @@ TEST(nmi, "exceptions.nmi_interrupts_off")
     (void)exception_set(VECTOR_NMI, before);
 }
 
+static struct {
+    unsigned calls;
+    uintptr_t stack;
+    unsigned deeper;
+} again;
+
+/* Asks for itself again. Between its end at the controller and iretq only the interrupt flag keeps that one out, which
+ * would pile up on this one's stack. */
+static void raise_again(unsigned vector)
+{
+    uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
+
+    if (!again.calls++)
+        again.stack = stack;
+    again.deeper += stack != again.stack;
+    if (again.calls < 100)
+        apic_register_set(APIC_ICR_LOW, vector | ICR_ASSERT);
+}
+
+TEST(next_after_iretq, "exceptions.next_after_iretq")
+{
+    interrupt_handler *before = interrupt_set(SUITE_VECTOR_UNUSED, raise_again);
+    uint64_t end = clock_now_ns() + 1000 * MS;
+
+    apic_register_set(APIC_ICR_HIGH, apic_register(APIC_ID) & 0xff000000);
+    apic_register_set(APIC_ICR_LOW, SUITE_VECTOR_UNUSED | ICR_ASSERT);
+    while (*(volatile unsigned *)&again.calls < 100 && clock_now_ns() < end)
+        pause();
+    (void)interrupt_set(SUITE_VECTOR_UNUSED, before);
+    CHECK_EQUAL(again.calls, 100);
+    CHECK_EQUAL(again.deeper, 0);
+}
+
 /* Faults while a fault is delivered (Intel SDM vol. 3, table 6-5). A copy of the IDT with another gate for vector 0, so
  * placed that gate 0 alone lies on a page of its own. */
 static struct {
