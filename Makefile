@@ -193,6 +193,10 @@ kernels: ## the kernel by gcc and clang, optimised and not, and checked for unde
 	@$(MAKE) CC=gcc OPT=2 SAN=ubsan kernel
 	@$(MAKE) CC=clang OPT=2 SAN=ubsan kernel
 
+.PHONY: prove
+prove: deps-build deps-test ## run what is promised by a count, at that count; writes docs/proof.md
+	@tools/prove.sh
+
 .PHONY: mutants
 mutants: deps-build deps-test ## remove each push and pop of the switch in turn; a test must notice each
 	@$(MAKE) -s $(KERNEL)

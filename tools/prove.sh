@@ -1,0 +1,81 @@
+#!/bin/sh
+# prove.sh: runs what is promised by a count, at that count, and writes docs/proof.md: what, how often, with which
+# seed, on which commit. If anything fails it says so and leaves the page as it was.
+set -eu
+cd "$(dirname "$0")/.."
+page=docs/proof.md
+kernel=build/kernel-gcc-O2/duet.elf
+new=$(mktemp)
+log=$(mktemp)
+trap 'rm -f "$new" "$log"' EXIT
+
+# What runs the test | the test | its source | count | seed, or - | how the source writes the count | the claim.
+proofs() {
+    cat <<'END'
+host|frames/a_million_operations_agree_with_the_model|tests/host/test_frames.c|1,000,000|20240101|operation < 1000000|random operations on physical frames, each compared with a model
+host|heap_slab/a_million_operations_agree_with_the_model|tests/host/test_heap_slab.c|1,000,000|20240102|operation < 1000000|random operations on the slab heap, each compared with a model
+host|heap_*/survives_a_million_random_operations_and_loses_nothing|tests/host/test_heap.c|1,000,000|20240607|FUZZ_OPERATIONS = 1000000|random operations on every heap, after which it is whole again
+host|paging/does_what_a_sorted_array_of_pages_would|tests/host/test_paging.c|1,000,000|1|OPERATIONS = 1000000 / ROUNDS|random operations on page tables, each compared with a sorted array
+kernel|registers.100000_preemptions|src/kernel/suites/registers.c|100,000|-|PREEMPTIONS = 100000|preemptions that no register notices
+kernel|thread.100000_wakes_at_once|src/kernel/suites/thread.c|100,000|-|WAKES = 100000|wakes of a more urgent thread, which runs at once at each
+kernel|thread.2000_leave_no_memory|src/kernel/suites/thread.c|2,000|-|CHURN = 2000|threads started and joined that leave no memory
+qemu|machines/a_hundred_boots_say_the_same_to_the_byte|tests/qemu/test_machines.c|100|-|BOOTS 100|boots of the reference machine that say the same, to the byte, on both serial lines
+END
+}
+
+# run_kernel TEST: one of the kernel's own tests, on the reference machine. QEMU ends with 33 when it passed.
+run_kernel() {
+    status=0
+    # shellcheck disable=SC2046 # one word an argument
+    timeout 600 qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) -display none -no-reboot -serial stdio \
+        -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$kernel" -append "mode=test test=$1" || status=$?
+    [ "$status" -eq 33 ]
+}
+
+# run_criterion PROGRAM TESTS: passes if there was such a test and every one did.
+run_criterion() {
+    "$1" -j"$(nproc)" --color=never --filter "$2"
+}
+
+passed() {
+    case $1 in
+    host) run_criterion build/host-san/host-tests "$2" ;;
+    qemu) run_criterion build/qemu-tests "$2" ;;
+    kernel) run_kernel "$2" ;;
+    esac </dev/null >"$log" 2>&1 && { [ "$1" = kernel ] || grep -q 'Tested: [1-9]' "$log"; }
+}
+
+make -s -j"$(nproc)" build/host-san/host-tests
+make -s CC=gcc OPT=2 iso
+make -s build/qemu-tests
+
+changes=
+git diff --quiet HEAD -- . ":!$page" || changes=' with changes'
+cat >"$new" <<END
+# Proof
+
+Written by \`make prove\` on $(date -u +%Y-%m-%d), of commit $(git rev-parse --short=12 HEAD)$changes, with
+$(gcc --version | head -n 1) and $(qemu-system-x86_64 --version | head -n 1).
+
+What is promised by a count was done as often as that, and nothing failed. Random operations follow from the seed;
+where there is none, nothing is random. \`make test\` runs these tests, too.
+
+| what | count | seed | test |
+|---|---|---|---|
+END
+proofs | while IFS='|' read -r how test source count seed code claim; do
+    printf '%s, %s: ' "$test" "$count"
+    if ! grep -qF "$code" "$source" || { [ "$seed" != - ] && ! grep -qE "= ${seed}[,;]" "$source"; }; then
+        echo "$source says another count or seed"
+        exit 1
+    fi
+    if ! passed "$how" "$test"; then
+        echo failed
+        cat "$log"
+        exit 1
+    fi
+    echo passed
+    echo "| $claim | $count | $seed | \`$test\` |" >>"$new"
+done
+cp "$new" "$page"
+echo "$page is written"
