@@ -32,8 +32,8 @@ _Noreturn void bench_run(const struct options *options)
     }
     start_executors();
     bench_calibrate();
-    if (options->suite != SUITE_MICRO)
-        bench_matrix(options);
+    if (options->suite != SUITE_MICRO && bench_matrix(options) != STATUS_OK)
+        bench_no_memory("so many events");
     if (options->suite != SUITE_MATRIX)
         bench_micro();
     send_done(true);

@@ -62,8 +62,9 @@ void bench_report_one(const char *name, uint64_t value, const char *unit);
 /* Says that there is no memory for what a benchmark needs, and ends the machine as failed. Context: thread. */
 _Noreturn void bench_no_memory(const char *what);
 
-/* The two suites, and a part of the second. */
-void bench_matrix(const struct options *options);
+/* The two suites, and a part of the second. The first ends at a cell that there is no memory for: STATUS_NO_MEMORY,
+ * with nothing kept. Context: thread. */
+enum status bench_matrix(const struct options *options) must_check;
 void bench_micro(void);
 void bench_memory(void);
 

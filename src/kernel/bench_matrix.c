@@ -74,6 +74,7 @@ static struct consumer {
 } consumer;
 
 static struct thread hogs[THREADS_MAX];
+static unsigned hogs_started;
 
 static struct neighbour {
     struct future future;
@@ -230,22 +231,26 @@ static enum poll neighbour_poll(struct future *future, struct waker *waker)
 
 /* A future's neighbours share its executor, whatever that one's priority; beside a thread they run on the normal one.
  */
-static void load_start(const struct cell *cell)
+static enum status load_start(const struct cell *cell)
 {
     struct executor_thread *executor = &bench_executors[cell->style == STYLE_ASYNC ? cell->priority : PRIORITY_EQUAL];
 
-    for (unsigned i = 0; cell->load.kind == LOAD_THREADS && i < cell->load.threads; i++)
-        if (thread_start(&hogs[i], "hog", THREAD_PRIORITY_NORMAL, hog_main, NULL) != STATUS_OK)
-            bench_no_memory("the load's stacks");
+    hogs_started = 0;
+    while (cell->load.kind == LOAD_THREADS && hogs_started < cell->load.threads) {
+        if (thread_start(&hogs[hogs_started], "hog", THREAD_PRIORITY_NORMAL, hog_main, NULL) != STATUS_OK)
+            return STATUS_NO_MEMORY;
+        hogs_started++;
+    }
     if (cell->load.kind == LOAD_TASKS) {
         neighbour = (struct neighbour){.future = {neighbour_poll}, .duration_ns = cell->load.duration_ns};
         executor_spawn(&executor->executor, &neighbour.task, "neighbour", &neighbour.future);
     }
+    return STATUS_OK;
 }
 
 static void load_join(const struct cell *cell)
 {
-    for (unsigned i = 0; cell->load.kind == LOAD_THREADS && i < cell->load.threads; i++)
+    for (unsigned i = 0; i < hogs_started; i++)
         (void)thread_join(&hogs[i]);
     if (cell->load.kind == LOAD_TASKS)
         while (completion_register(&neighbour.task.done, &thread_current()->waker))
@@ -382,22 +387,61 @@ static void wait_for_events(const struct cell *cell)
 
 /* Makes sure that the cell's threads find their stacks mapped: what mapping one costs depends on what memory there is,
  * and how the loader left it. */
-static void stacks_prepare(void)
+static enum status stacks_prepare(void)
 {
     void *stacks[CELL_THREADS];
+    size_t count = 0;
 
-    for (size_t i = 0; i < CELL_THREADS; i++) {
-        stacks[i] = stack_alloc(THREAD_STACK_BYTES);
-        if (!stacks[i])
-            bench_no_memory("the threads' stacks");
-    }
-    for (size_t i = 0; i < CELL_THREADS; i++)
+    while (count < CELL_THREADS && (stacks[count] = stack_alloc(THREAD_STACK_BYTES)))
+        count++;
+    for (size_t i = 0; i < count; i++)
         stack_free(stacks[i], THREAD_STACK_BYTES);
+    return count == CELL_THREADS ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-static void cell_run(const struct cell *cell)
+static void consumer_end(void)
+{
+    bench_publish_end();
+    (void)thread_join(&consumer.thread);
+    consumer_drain();
+}
+
+/* From the consumer and the driver at rest to the last event, and back. What was counted until then is left in
+ * `switches` and `polled`. */
+static enum status cell_observe(const struct cell *cell, uint64_t *switches, uint64_t *polled)
+{
+    unsigned priority = bench_driver_priority(cell->priority);
+    enum status status;
+
+    *switches = cpu_this()->switches;
+    *polled = polls();
+    if (thread_start(&consumer.thread, "consumer", priority, consumer_main, &consumer) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    if (input_driver_start(cell->device, cell->style, priority, &bench_executors[cell->priority]) != STATUS_OK) {
+        consumer_end();
+        return STATUS_NO_MEMORY;
+    }
+    injector_start(cell);
+    status = load_start(cell);
+    if (status == STATUS_OK)
+        wait_for_events(cell);
+
+    *switches = cpu_this()->switches - *switches;
+    *polled = polls() - *polled;
+    atomic_store(&stop, true);
+    load_join(cell);
+    sched_timer_cancel(&injector.timer);
+    injector_check(&injector);
+    input_driver_stop(cell->device);
+    input.events.event.stamps = NULL;
+    consumer_end();
+    return status;
+}
+
+static enum status cell_run(const struct cell *cell)
 {
     uint64_t entry, switches, polled;
+    enum status status;
 
     keyboard_init(&input.keyboard, &input.ports[DEVICE_KEYBOARD], &input.events);
     mouse_init(&input.mouse, &input.ports[DEVICE_MOUSE], &input.events, MOUSE_ID_STANDARD);
@@ -407,36 +451,19 @@ static void cell_run(const struct cell *cell)
     consumer.delivered = 0;
     consumer.missing = 0;
     entry = measure_entry(cell->device);
-    stacks_prepare();
+    if (stacks_prepare() != STATUS_OK)
+        return STATUS_NO_MEMORY;
 
     /* Whatever timers and turns were under way come to rest; from here on a cell depends on nothing before it. */
     thread_sleep_until(clock_now_ns() + BENCH_WAIT_NS);
     probe_start(&input.ports[cell->device].resumed, resumed_at, cell->events * MOUSE_BYTES);
     probe_start(&input.events.event, published_at, cell->events);
-    switches = cpu_this()->switches;
-    polled = polls();
-    if (thread_start(&consumer.thread, "consumer", bench_driver_priority(cell->priority), consumer_main, &consumer) !=
-        STATUS_OK)
-        bench_no_memory("the consumer's stack");
-    input_driver_start(cell->device, cell->style, bench_driver_priority(cell->priority),
-                       &bench_executors[cell->priority]);
-    injector_start(cell);
-    load_start(cell);
-    wait_for_events(cell);
-
-    switches = cpu_this()->switches - switches;
-    polled = polls() - polled;
-    atomic_store(&stop, true);
-    load_join(cell);
-    sched_timer_cancel(&injector.timer);
-    injector_check(&injector);
-    input_driver_stop(cell->device);
+    status = cell_observe(cell, &switches, &polled);
     input.events.event.stamps = NULL;
-    bench_publish_end();
-    (void)thread_join(&consumer.thread);
-    consumer_drain();
-    report(cell, entry, switches, polled);
+    if (status == STATUS_OK)
+        report(cell, entry, switches, polled);
     input.ports[cell->device].resumed.stamps = NULL;
+    return status;
 }
 
 /*
@@ -454,7 +481,7 @@ static uint64_t choose_period(const struct cell *cell)
     return (periods ? periods : 1) * PERIOD_NS;
 }
 
-static void bench_loads(const struct options *options, struct cell cell)
+static enum status bench_loads(const struct options *options, struct cell cell)
 {
     static const char *const all[] = {"idle", "threads:1", "threads:4", "tasks:100us"};
     const char *const one[] = {options->load_text};
@@ -465,13 +492,14 @@ static void bench_loads(const struct options *options, struct cell cell)
         if (!load_parse(cell.load_text, &cell.load))
             panic("load %s cannot be parsed", cell.load_text);
         cell.period_ns = options->period_ns ? options->period_ns : choose_period(&cell);
-        cell_run(&cell);
+        if (cell_run(&cell) != STATUS_OK)
+            return STATUS_NO_MEMORY;
     }
+    return STATUS_OK;
 }
 
-static void *matrix_main(void *argument)
+static enum status matrix(const struct options *options)
 {
-    const struct options *options = argument;
     struct cell cell = {.events = (uint32_t)options->events, .seed = options->seed};
 
     for (cell.device = DEVICE_KEYBOARD; cell.device < DEVICE_ALL; cell.device++)
@@ -479,12 +507,18 @@ static void *matrix_main(void *argument)
             for (cell.style = STYLE_ASYNC; cell.style < STYLE_ALL; cell.style++)
                 if ((options->device == DEVICE_ALL || options->device == cell.device) &&
                     (options->priority == PRIORITY_ALL || options->priority == cell.priority) &&
-                    (options->driver == STYLE_ALL || options->driver == cell.style))
-                    bench_loads(options, cell);
-    return NULL;
+                    (options->driver == STYLE_ALL || options->driver == cell.style) &&
+                    bench_loads(options, cell) != STATUS_OK)
+                    return STATUS_NO_MEMORY;
+    return STATUS_OK;
 }
 
-/* Memory to note `events` events in; false if there is not enough, and nothing kept. */
+static void *matrix_main(void *argument)
+{
+    return (void *)(uintptr_t)matrix(argument);
+}
+
+/* Memory to note `events` events in; false if there is not enough. */
 static bool records_alloc(size_t events)
 {
     injected_at = kzalloc(events, sizeof(*injected_at));
@@ -506,15 +540,17 @@ static void records_free(void)
 
 /* The matrix runs above everything it measures: a neighbour that computes without end on the high executor would keep
  * it from ever ending the cell. Between events it is parked. */
-void bench_matrix(const struct options *options)
+enum status bench_matrix(const struct options *options)
 {
     static struct thread thread;
     static struct options own;
+    enum status status = STATUS_NO_MEMORY;
 
     own = *options;
-    if (!records_alloc(options->events) ||
-        thread_start(&thread, "matrix", PRIORITY_CONTROL, matrix_main, &own) != STATUS_OK)
-        bench_no_memory("so many events");
-    (void)thread_join(&thread);
+    if (records_alloc(options->events))
+        status = thread_start(&thread, "matrix", PRIORITY_CONTROL, matrix_main, &own);
+    if (status == STATUS_OK)
+        status = (enum status)(uintptr_t)thread_join(&thread);
     records_free();
+    return status;
 }

@@ -353,7 +353,8 @@ static void bench_driver(const char *name, enum device device, enum style style,
     reader.end = end;
     reader.from_handler = end == END_BYTE && idle;
     start(&reader.thread, "reader", THREAD_PRIORITY_HIGH, reader_main, NULL);
-    input_driver_start(device, style, THREAD_PRIORITY_HIGH, &bench_executors[PRIORITY_HIGH]);
+    if (input_driver_start(device, style, THREAD_PRIORITY_HIGH, &bench_executors[PRIORITY_HIGH]) != STATUS_OK)
+        bench_no_memory("a driver's stack");
     if (end == END_BYTE)
         input.ports[device].resumed = probe;
     else if (end == END_EVENT)

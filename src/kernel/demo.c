@@ -282,12 +282,19 @@ static bool executor_answers(void)
     return true;
 }
 
-static void driver_start(enum device device, enum style style)
+/* As a task if there is no memory for a thread. Returns the style that it has. */
+static enum style driver_start(enum device device, enum style style)
 {
+    if (input_driver_start(device, style, THREAD_PRIORITY_HIGH, &executor) != STATUS_OK) {
+        style = STYLE_ASYNC;
+        if (input_driver_start(device, style, THREAD_PRIORITY_HIGH, &executor) != STATUS_OK)
+            panic("a task needed memory");
+        say("%s: no memory for a thread, it is async", device_name(device));
+    }
     watches[device].style = style;
     watches[device].timed = false;
     watches[device].worst_ticks = 0;
-    input_driver_start(device, style, THREAD_PRIORITY_HIGH, &executor);
+    return style;
 }
 
 static void driver_switch(enum device device)
@@ -300,9 +307,9 @@ static void driver_switch(enum device device)
             rogue_future_runs ? "the rogue future" : "other tasks");
     } else {
         input_driver_stop(device);
-        driver_start(device, to);
-        say("%s: %s -> %s%s", device_name(device), style_name(from), style_name(to),
-            to == STYLE_ASYNC && rogue_future_runs ? ", stuck behind the rogue future" : "");
+        if (driver_start(device, to) == to)
+            say("%s: %s -> %s%s", device_name(device), style_name(from), style_name(to),
+                to == STYLE_ASYNC && rogue_future_runs ? ", stuck behind the rogue future" : "");
     }
     timed_from = clock_ticks();
 }
@@ -379,7 +386,7 @@ _Noreturn static void *consumer_thread(void *unused)
 
     (void)unused;
     for (enum device device = 0; device < DEVICE_ALL; device++)
-        driver_start(device, watches[device].style);
+        (void)driver_start(device, watches[device].style);
     timed_from = clock_ticks();
     pointer_move(0, 0);
     for (;;) {
@@ -415,20 +422,30 @@ static void start_beside(void)
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
         if (thread_start(&counters[i].thread, counters[i].name, THREAD_PRIORITY_NORMAL, counter_thread, &counters[i]) !=
             STATUS_OK)
-            panic("no memory for the stack of %s", counters[i].name);
+            say("%s: no memory for its stack", counters[i].name);
+}
+
+static struct thread consumer;
+
+static enum status start(void)
+{
+    enum status status = executor_thread_start(&executor, "executor", THREAD_PRIORITY_NORMAL);
+
+    if (status == STATUS_OK)
+        status = thread_start(&consumer, "consumer", PRIORITY_CONSUMER, consumer_thread, NULL);
+    return status;
 }
 
 _Noreturn void demo_run(const struct options *options)
 {
-    static struct thread consumer;
-
     watches[DEVICE_KEYBOARD].style = options->keyboard;
     watches[DEVICE_MOUSE].style = options->mouse;
     show_first();
-    if (executor_thread_start(&executor, "executor", THREAD_PRIORITY_NORMAL) != STATUS_OK)
-        panic("no memory for the executor's stack");
-    if (thread_start(&consumer, "consumer", PRIORITY_CONSUMER, consumer_thread, NULL) != STATUS_OK)
-        panic("no memory for the consumer's stack");
+    if (start() != STATUS_OK) {
+        say("no memory for the demo's threads, nothing runs");
+        for (;;)
+            thread_park();
+    }
     start_beside();
     (void)thread_join(&consumer);
     panic("the consumer ended");

@@ -2,6 +2,7 @@
 #include "kernel/console.h"
 #include "kernel/input.h"
 #include "kernel/modes.h"
+#include "kernel/panic.h"
 
 static struct executor_thread executor;
 
@@ -41,14 +42,25 @@ static void send_ready(void)
     console_send_json(&json);
 }
 
+static enum status start(const struct options *options)
+{
+    enum status status = executor_thread_start(&executor, "executor", THREAD_PRIORITY_NORMAL);
+
+    if (status == STATUS_OK)
+        status = input_driver_start(DEVICE_KEYBOARD, options->keyboard, THREAD_PRIORITY_NORMAL, &executor);
+    if (status == STATUS_OK)
+        status = input_driver_start(DEVICE_MOUSE, options->mouse, THREAD_PRIORITY_NORMAL, &executor);
+    return status;
+}
+
 _Noreturn void echo_run(const struct options *options)
 {
     struct input_event event;
 
-    if (executor_thread_start(&executor, "executor", THREAD_PRIORITY_NORMAL) != STATUS_OK)
-        panic("no memory for the executor's stack");
-    input_driver_start(DEVICE_KEYBOARD, options->keyboard, THREAD_PRIORITY_NORMAL, &executor);
-    input_driver_start(DEVICE_MOUSE, options->mouse, THREAD_PRIORITY_NORMAL, &executor);
+    if (start(options) != STATUS_OK) {
+        console_print("duet: echo: no memory for the drivers\n");
+        machine_exit(EXIT_FAILED);
+    }
     console_print("echo: keyboard=%s mouse=%s, events as JSON on COM2\n", style_name(options->keyboard),
                   style_name(options->mouse));
     send_ready();

@@ -114,16 +114,17 @@ static void start_task(enum device device, struct driver *driver, struct executo
     }
 }
 
-void input_driver_start(enum device device, enum style style, unsigned priority, struct executor_thread *executor)
+enum status input_driver_start(enum device device, enum style style, unsigned priority,
+                               struct executor_thread *executor)
 {
     struct driver *driver = &drivers[device];
 
     driver->style = style;
     ps2_open(&input.ports[device]);
-    if (style == STYLE_ASYNC)
-        start_task(device, driver, &executor->executor);
-    else if (start_thread(device, driver, priority) != STATUS_OK)
-        panic("no memory for a driver's stack");
+    if (style == STYLE_THREAD)
+        return start_thread(device, driver, priority);
+    start_task(device, driver, &executor->executor);
+    return STATUS_OK;
 }
 
 void input_driver_stop(enum device device)

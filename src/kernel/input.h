@@ -30,8 +30,10 @@ void input_init(void);
 void input_let_in(void);
 
 /* Starts the driver of one device: as a thread of `priority`, or as a task of `executor`. A device that is not there
- * gets a driver all the same, which then has nothing to do. Context: thread; the device has no driver. */
-void input_driver_start(enum device device, enum style style, unsigned priority, struct executor_thread *executor);
+ * gets a driver all the same, which then has nothing to do. STATUS_NO_MEMORY if there is none for a thread's stack, and
+ * the device has no driver; a task needs none. Context: thread; the device has no driver. */
+enum status input_driver_start(enum device device, enum style style, unsigned priority,
+                               struct executor_thread *executor) must_check;
 
 /* Ends the driver and waits until it has. What it had not read is left for the next one. Context: thread. */
 void input_driver_stop(enum device device);

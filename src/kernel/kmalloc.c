@@ -20,6 +20,7 @@ static union {
     struct heap_block block;
 } inner;
 static struct heap_debug debug;
+static enum heap_choice chosen;
 static struct heap *heap; /* in use */
 static bool slab_in_use;  /* it is inner.slab: kmalloc() and kfree() take the short way */
 static bool debugging;
@@ -30,6 +31,8 @@ static void *run_take(struct heap_pages *pages, size_t bytes, size_t align, enum
     struct physical run;
 
     (void)pages;
+    if (bytes / FRAME_BYTES > FRAMES_MAX || align / FRAME_BYTES > FRAMES_MAX) /* more than 32 bits count */
+        return NULL;
     if (frame_alloc_run((uint32_t)(bytes / FRAME_BYTES), (uint32_t)(align / FRAME_BYTES), &run) != STATUS_OK)
         return NULL;
     frame_set_tag(run, (uint16_t)kind);
@@ -100,6 +103,7 @@ void kmalloc_init(enum heap_choice choice)
         debug.name = backtrace_name;
         heap = &debug.heap;
     }
+    chosen = choice;
     slab_in_use = choice == HEAP_SLAB;
 }
 
@@ -121,7 +125,7 @@ struct heap *kmalloc_use(struct heap *other)
     struct heap *before = heap;
 
     heap = other;
-    slab_in_use = other == &inner.slab.heap;
+    slab_in_use = chosen == HEAP_SLAB && other == &inner.slab.heap; /* all of `inner` are at that address */
     return before;
 }
 

@@ -2,6 +2,7 @@
 #include "kernel/suite.h"
 
 #include "kernel/console.h"
+#include "kernel/kmalloc.h"
 #include "kernel/log.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
@@ -35,8 +36,8 @@ static void send(const char *event, const struct suite_test *test, const char *k
     json_string(&json, "event", event);
     json_string(&json, "name", test->name);
     json_string(&json, key, value);
-    if (test->irq)
-        json_string(&json, "irq", test->irq);
+    if (test->needs)
+        json_string(&json, "needs", test->needs);
     console_send_json(&json);
 }
 
@@ -57,10 +58,31 @@ static _Noreturn void finish(bool listed, const unsigned counts[RESULTS])
     machine_exit(good ? EXIT_PASSED : EXIT_FAILED);
 }
 
+/* What `key=` came to: what was asked for is not always there. */
+static const char *in_use(const char *key)
+{
+    if (string_starts(key, "irq="))
+        return irq_line_controller_name();
+    if (string_starts(key, "heap="))
+        return kmalloc_heap()->operations->name;
+    panic("no test can need %s", key);
+}
+
+/* Whether `word`, key=value or key=value,value, has the value that is in use. */
+static bool holds(const char *word)
+{
+    const char *value = in_use(word);
+    size_t length = string_length(value);
+
+    for (const char *at = word; *at; at++)
+        if ((*at == '=' || *at == ',') && string_starts(at + 1, value) && (!at[1 + length] || at[1 + length] == ','))
+            return true;
+    return false;
+}
+
 static enum result skip(const struct suite_test *test)
 {
-    console_print("%s\t[skipped: it is about irq=%s, and the lines come through %s]\n", test->name, test->irq,
-                  irq_line_controller_name());
+    console_print("%s\t[skipped: it is about %s, and %s is in use]\n", test->name, test->needs, in_use(test->needs));
     send("test", test, "result", "skipped");
     return RESULT_SKIPPED;
 }
@@ -68,7 +90,7 @@ static enum result skip(const struct suite_test *test)
 /* One that expects a panic does not come back when it passes. */
 static enum result run(const struct suite_test *test)
 {
-    if (test->irq && !string_equal(test->irq, irq_line_controller_name()))
+    if (test->needs && !holds(test->needs))
         return skip(test);
     failed = false;
     log_flush(); /* what earlier ones logged neither runs within this one nor shows below its name */

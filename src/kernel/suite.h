@@ -10,13 +10,13 @@ struct suite_test {
     const char *name;
     void (*run)(void);
     const char *panics; /* NULL, or what the panic says that the test ends in */
-    const char *irq;    /* NULL, or the one controller of the interrupt lines, "pic" or "apic", that it is about */
+    const char *needs;  /* NULL, or the word of the command line that it is about: "irq=pic", "heap=bump,list,block" */
 };
 
-#define SUITE_REGISTER(id, title, panic_text, controller)                                            \
-    static void id(void);                                                                            \
-    __attribute__((section("suite"), used, aligned(8))) static const struct suite_test id##_test = { \
-        title, id, panic_text, controller};                                                          \
+#define SUITE_REGISTER(id, title, panic_text, word)                                                                    \
+    static void id(void);                                                                                              \
+    __attribute__((section("suite"), used, aligned(8))) static const struct suite_test id##_test = {title, id,         \
+                                                                                                    panic_text, word}; \
     static void id(void)
 
 /* TEST(id, "area.claim") { ... } */
@@ -25,10 +25,10 @@ struct suite_test {
 /* As TEST(), and it passes only by a panic that says `panic_text`. Such a test runs alone: test=NAME. */
 #define TEST_PANICS(id, title, panic_text) SUITE_REGISTER(id, title, panic_text, NULL)
 
-/* As TEST(), for claims about one controller: where the lines come through the other, the test is skipped, which is
- * said and counted, and is neither passed nor failed. */
-#define TEST_PIC(id, title)  SUITE_REGISTER(id, title, NULL, "pic")
-#define TEST_APIC(id, title) SUITE_REGISTER(id, title, NULL, "apic")
+/* As these, for claims about one choice of the command line, or several with commas between: where what is in use is
+ * none of them, the test is skipped, which is said and counted, and is neither passed nor failed. */
+#define TEST_NEEDS(id, title, word)                    SUITE_REGISTER(id, title, NULL, word)
+#define TEST_PANICS_NEEDS(id, title, panic_text, word) SUITE_REGISTER(id, title, panic_text, word)
 
 /* Notes that the running test failed, and goes on. Context: thread. */
 void suite_fail(const char *file, int line, const char *format, ...) printf_like(3, 4);

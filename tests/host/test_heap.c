@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "lib/heap_block.h"
 #include "lib/heap_bump.h"
 #include "lib/heap_debug.h"
@@ -20,12 +21,13 @@
 #include "support.h"
 
 enum {
-    HEAP_SIZE = 100 * 1024,    /* the blog's */
-    MEMORY_SIZE = 1024 * 1024, /* of which the rest belongs to nobody */
+    HEAP_SIZE = 100 * 1024,        /* the blog's */
+    SLAB_HEAP_SIZE = 1024 * 1024,  /* a slab for each class, and little more */
+    MEMORY_SIZE = 2 * 1024 * 1024, /* of which the rest belongs to nobody */
     HEADER = sizeof(struct heap_header),
 };
 
-static _Alignas(4096) unsigned char memory[MEMORY_SIZE];
+static _Alignas(SLAB_BYTES) unsigned char memory[MEMORY_SIZE];
 
 /* ---- the heaps ----------------------------------------------------------------------------------------------------
  */
@@ -44,6 +46,7 @@ struct subject {
 static struct heap_bump bump;
 static struct heap_list list;
 static struct heap_block block;
+static struct heap_slab slab;
 static struct heap_debug debug;
 static struct heap_failing failing;
 
@@ -65,6 +68,13 @@ static struct heap *make_block(void)
     return &block.heap;
 }
 
+static struct heap *make_slab(void)
+{
+    arena_begin(memory, SLAB_HEAP_SIZE, SLAB_HEAP_SIZE);
+    heap_slab_init(&slab, &arena.pages);
+    return &slab.heap;
+}
+
 static struct heap *make_debug(struct heap *inner)
 {
     heap_debug_init(&debug, inner, HEAP_DEBUG_KEEP);
@@ -81,6 +91,11 @@ static struct heap *make_debug_block(void)
     return make_debug(make_block());
 }
 
+static struct heap *make_debug_slab(void)
+{
+    return make_debug(make_slab());
+}
+
 static struct heap *make_failing_list(void)
 {
     heap_failing_init(&failing, make_list());
@@ -90,17 +105,23 @@ static struct heap *make_failing_list(void)
 static const struct subject bump_subject = {make_bump, HEAP_SIZE, false, false, NULL, WILD, WILD};
 static const struct subject list_subject = {make_list, HEAP_SIZE, true, false, NULL, WILD, WILD};
 static const struct subject block_subject = {make_block, HEAP_SIZE, true, false, NULL, WILD, WILD};
+static const struct subject slab_subject = {make_slab, SLAB_HEAP_SIZE,          true,         true,
+                                            NULL,      "no block of this heap", "freed twice"};
 static const struct subject debug_list_subject = {make_debug_list, HEAP_SIZE, true, true, &debug, WILD, "double free"};
 static const struct subject debug_block_subject = {make_debug_block, HEAP_SIZE, true,         true,
                                                    &debug,           WILD,      "double free"};
+static const struct subject debug_slab_subject = {make_debug_slab, SLAB_HEAP_SIZE, true,         true,
+                                                  &debug,          WILD,           "double free"};
 static const struct subject failing_list_subject = {make_failing_list, HEAP_SIZE, true, false, NULL, WILD, WILD};
 
 #define EACH_HEAP(TEST, claim) \
     TEST(bump, claim)          \
     TEST(list, claim)          \
     TEST(block, claim)         \
+    TEST(slab, claim)          \
     TEST(debug_list, claim)    \
     TEST(debug_block, claim)   \
+    TEST(debug_slab, claim)    \
     TEST(failing_list, claim)
 
 #define TEST_OF(name, claim)                           \

@@ -7,56 +7,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/frames.h"
+#include "arena.h"
 #include "support.h"
 
 enum {
-    ARENA_FIRST = 1 << 20, /* "physical" address; below it the arena has bytes that are nobody's */
-    ARENA_END = 64 << 20,
+    ARENA_FIRST = 1 << 20, /* "physical" address; below it there are bytes that are nobody's */
     SLAB_FRAMES = SLAB_BYTES / FRAME_BYTES,
 };
 
-/* ---- pages ---- */
-
-static struct {
-    struct heap_pages pages;
-    struct frames frames;
-    struct frame table[ARENA_END / FRAME_BYTES];
-    char *base;
-    unsigned takes, gives;
-} arena;
-
-static void *arena_take(struct heap_pages *pages, size_t bytes, size_t align, enum heap_pages_kind kind)
-{
-    uint64_t address;
-
-    cr_assert_eq(pages, &arena.pages);
-    cr_assert(bytes && bytes % SLAB_PAGE_BYTES == 0 && align >= SLAB_PAGE_BYTES && (align & (align - 1)) == 0);
-    if (bytes > ARENA_END || align > ARENA_END)
-        return NULL;
-    if (frames_take_run(&arena.frames, bytes / FRAME_BYTES, align / FRAME_BYTES, &address))
-        return NULL;
-    frames_entry(&arena.frames, address)->tag = kind;
-    arena.takes++;
-    return arena.base + address;
-}
-
-static void arena_give(struct heap_pages *pages, void *run)
-{
-    cr_assert_eq(pages, &arena.pages);
-    arena.gives++;
-    frames_give(&arena.frames, (uint64_t)((char *)run - arena.base));
-}
-
-static size_t arena_length(const struct heap_pages *pages, const void *run, enum heap_pages_kind kind)
-{
-    uint64_t address = (uint64_t)((const char *)run - arena.base);
-    uint32_t frames = frames_run_length(&arena.frames, address);
-
-    cr_assert_eq(pages, &arena.pages);
-    return frames && frames_entry(&arena.frames, address)->tag == kind ? (size_t)frames * FRAME_BYTES : 0;
-}
-
+static char *base; /* of the arena: address 0 */
 static struct heap_slab slab_heap;
 static struct heap *const heap = &slab_heap.heap;
 
@@ -66,10 +25,8 @@ static void begin(uint64_t bytes)
     char *space = mmap(NULL, 2 * ARENA_END, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     cr_assert_neq(space, MAP_FAILED);
-    arena.base = (char *)(((uintptr_t)space + ARENA_END - 1) & ~(uintptr_t)(ARENA_END - 1));
-    arena.pages = (struct heap_pages){arena_take, arena_give, arena_length};
-    frames_init(&arena.frames, arena.table, ARRAY_SIZE(arena.table));
-    frames_add(&arena.frames, ARENA_FIRST, ARENA_FIRST + bytes);
+    base = (char *)(((uintptr_t)space + ARENA_END - 1) & ~(uintptr_t)(ARENA_END - 1));
+    arena_begin(base + ARENA_FIRST, ARENA_FIRST, bytes);
     heap_slab_init(&slab_heap, &arena.pages);
 }
 
@@ -486,9 +443,9 @@ Test(heap_slab, freeing_what_no_heap_gave_panics)
     begin_all();
     large = take(100000);
     memset(large, 0x5a, 100000);
-    cr_assert(dies(arena.base, true));
-    cr_assert(dies(arena.base + 4096, true));
-    cr_assert(dies(arena.base + 16, true));
+    cr_assert(dies(base, true));
+    cr_assert(dies(base + 4096, true));
+    cr_assert(dies(base + 16, true));
     cr_assert(dies(large + 4096, true));
     cr_assert(dies(large + 16, true));
     cr_assert(dies(large + SLAB_BYTES, true));
@@ -548,7 +505,7 @@ static unsigned char shadow[ARENA_END / HEAP_ALIGN]; /* 1: in a block */
 
 static void shadow_mark(unsigned char *block, size_t bytes, unsigned char from)
 {
-    size_t first = (size_t)((char *)block - arena.base) / HEAP_ALIGN;
+    size_t first = (size_t)((char *)block - base) / HEAP_ALIGN;
     size_t count = bytes / HEAP_ALIGN;
 
     cr_assert(filled(shadow + first, from, count), "%p of %zu overlaps another", (void *)block, bytes);

@@ -19,17 +19,25 @@
 struct kernel {
     char path[48];
     char irq[8]; /* the controller that the interrupt lines come through */
+    char heap[8];
+    char tests[16]; /* that run: all, or those that begin so */
 };
 
 /* On the reference machine, whose clock counts instructions: what a host that is busy does to time cannot fail a test.
  */
-static struct kernel kernels[] = {{KERNEL_GCC_O2, "pic"},     {KERNEL_GCC_O0, "pic"},  {KERNEL_CLANG_O2, "pic"},
-                                  {KERNEL_CLANG_O0, "pic"},   {KERNEL_GCC_O2, "apic"}, {KERNEL_GCC_UBSAN, "pic"},
-                                  {KERNEL_CLANG_UBSAN, "pic"}};
+static struct kernel kernels[] = {{KERNEL_GCC_O2, "pic", "slab", "all"},      {KERNEL_GCC_O0, "pic", "slab", "all"},
+                                  {KERNEL_CLANG_O2, "pic", "slab", "all"},    {KERNEL_CLANG_O0, "pic", "slab", "all"},
+                                  {KERNEL_GCC_O2, "apic", "slab", "all"},     {KERNEL_GCC_UBSAN, "pic", "slab", "all"},
+                                  {KERNEL_CLANG_UBSAN, "pic", "slab", "all"}, {KERNEL_GCC_O2, "pic", "debug", "all"},
+                                  {KERNEL_GCC_O2, "pic", "bump", "heap.*"},   {KERNEL_GCC_O2, "pic", "list", "heap.*"},
+                                  {KERNEL_GCC_O2, "pic", "block", "heap.*"}};
 
-/* The names of the tests that end one way or the other. */
+/* The tests that end one way or the other. */
 struct list {
-    char names[TESTS_MAX][NAME_BYTES];
+    struct listed {
+        char name[NAME_BYTES];
+        char needs[NAME_BYTES]; /* "", or the word without which it is skipped: key=value or key=value,value */
+    } tests[TESTS_MAX];
     size_t count;
 };
 
@@ -44,7 +52,7 @@ static struct machine *suite_start(const struct kernel *kernel, const char *test
 {
     char cmdline[128];
 
-    snprintf(cmdline, sizeof(cmdline), "mode=test test=%s irq=%s", test, kernel->irq);
+    snprintf(cmdline, sizeof(cmdline), "mode=test test=%s irq=%s heap=%s", test, kernel->irq, kernel->heap);
     return machine_start(
         &(struct machine_options){.kernel = kernel->path, .cmdline = cmdline, .reference = true, .vga = true});
 }
@@ -71,7 +79,8 @@ static void list_read(const struct kernel *kernel, const char *expects, struct l
         if (strcmp(string_member(object, "event"), "list") == 0 &&
             strcmp(string_member(object, "expects"), expects) == 0) {
             cr_assert_lt(list->count, TESTS_MAX);
-            snprintf(list->names[list->count++], NAME_BYTES, "%s", string_member(object, "name"));
+            snprintf(list->tests[list->count].name, NAME_BYTES, "%s", string_member(object, "name"));
+            snprintf(list->tests[list->count++].needs, NAME_BYTES, "%s", string_member(object, "needs"));
         }
         json_decref(object);
     }
@@ -82,20 +91,66 @@ static void list_read(const struct kernel *kernel, const char *expects, struct l
 static bool list_remove(struct list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->names[i], name) == 0) {
-            memmove(list->names[i], list->names[--list->count], NAME_BYTES);
+        if (strcmp(list->tests[i].name, name) == 0) {
+            list->tests[i] = list->tests[--list->count];
             return true;
         }
     }
     return false;
 }
 
-/* Whether the test, by its line, was run; one about the other controller, and no other, is left out. */
+/* Leaves the tests that `tests` chooses. */
+static void list_keep(struct list *list, const char *tests)
+{
+    size_t length = strcspn(tests, "*"), kept = 0;
+
+    if (strcmp(tests, "all") == 0)
+        return;
+    for (size_t i = 0; i < list->count; i++)
+        if (strncmp(list->tests[i].name, tests, length) == 0)
+            list->tests[kept++] = list->tests[i];
+    list->count = kept;
+    cr_assert_gt(kept, 0, "no test is one of %s", tests);
+}
+
+/* Where a kernel keeps its choice of what a test needs. */
+static char *choice_of(struct kernel *kernel, const char *needs)
+{
+    bool irq = strncmp(needs, "irq=", 4) == 0;
+
+    cr_assert(irq || strncmp(needs, "heap=", 5) == 0, "a test needs %s, whatever that is", needs);
+    return irq ? kernel->irq : kernel->heap;
+}
+
+/* Whether the kernel runs with what a test needs. */
+static bool has(const struct kernel *kernel, const char *needs)
+{
+    struct kernel copy = *kernel;
+    const char *choice = *needs ? choice_of(&copy, needs) : "";
+    size_t length = strlen(choice);
+
+    for (const char *at = strchr(needs, '='); at; at = strchr(at + 1, ','))
+        if (strncmp(at + 1, choice, length) == 0 && (at[1 + length] == ',' || !at[1 + length]))
+            return true;
+    return !*needs;
+}
+
+/* The kernel with what a test needs: the first of several. */
+static struct kernel with(const struct kernel *kernel, const char *needs)
+{
+    struct kernel with = *kernel;
+    const char *values = needs + strcspn(needs, "=") + 1;
+
+    if (!has(kernel, needs))
+        snprintf(choice_of(&with, needs), sizeof(with.irq), "%.*s", (int)strcspn(values, ","), values);
+    return with;
+}
+
+/* Whether the test, by its line, was run; one that needs something else, and no other, is left out. */
 static bool must_have_passed(struct machine *machine, const struct kernel *kernel, const json_t *line)
 {
     const char *result = string_member(line, "result");
-    const char *irq = string_member(line, "irq");
-    bool applies = !*irq || strcmp(irq, kernel->irq) == 0;
+    bool applies = has(kernel, string_member(line, "needs"));
 
     if (strcmp(result, applies ? "passed" : "skipped") != 0)
         machine_fail(machine, "%s: %s", string_member(line, "name"), result);
@@ -116,7 +171,8 @@ ParameterizedTest(struct kernel *kernel, suites, every_test_in_the_kernel_runs_a
     json_t *object;
 
     list_read(kernel, "pass", &left);
-    machine = suite_start(kernel, "all");
+    list_keep(&left, kernel->tests);
+    machine = suite_start(kernel, kernel->tests);
     while (strcmp(string_member((object = machine_com2_object(machine, SUITES_MS)), "event"), "done") != 0) {
         if (strcmp(string_member(object, "event"), "test") == 0) {
             const char *name = string_member(object, "name");
@@ -131,7 +187,8 @@ ParameterizedTest(struct kernel *kernel, suites, every_test_in_the_kernel_runs_a
         json_decref(object);
     }
     if (left.count)
-        machine_fail(machine, "%zu tests did not run, the last of them %s", left.count, left.names[left.count - 1]);
+        machine_fail(machine, "%zu tests did not run, the last of them %s", left.count,
+                     left.tests[left.count - 1].name);
     if (machine_com1_contains(machine, "skipped: this machine", 0))
         machine_fail(machine, "a test found nothing to test");
     cr_assert(json_is_true(json_object_get(object, "passed")));
@@ -143,15 +200,16 @@ ParameterizedTest(struct kernel *kernel, suites, every_test_in_the_kernel_runs_a
 }
 
 /* Runs a test alone, which must end in the panic it expects. The caller stops the machine. */
-static struct machine *must_panic(const struct kernel *kernel, const char *test)
+static struct machine *must_panic(const struct kernel *kernel, const struct listed *test)
 {
-    struct machine *machine = suite_start(kernel, test);
+    struct kernel suitable = with(kernel, test->needs);
+    struct machine *machine = suite_start(&suitable, test->name);
     int status = machine_wait_exit(machine, TEST_MS);
 
     if (status != EXIT_PASSED)
-        machine_fail(machine, "%s ended with %d", test, status);
+        machine_fail(machine, "%s ended with %d", test->name, status);
     if (!machine_com1_contains(machine, "PANIC: ", 0))
-        machine_fail(machine, "%s said nothing of its panic", test);
+        machine_fail(machine, "%s said nothing of its panic", test->name);
     return machine;
 }
 
@@ -161,7 +219,41 @@ Test(suites, every_test_that_expects_a_panic_gets_it, .timeout = 600)
 
     list_read(&kernels[0], "panic", &list);
     for (size_t i = 0; i < list.count; i++)
-        machine_stop(must_panic(&kernels[0], list.names[i]));
+        machine_stop(must_panic(&kernels[0], &list.tests[i]));
+}
+
+/* ---- the debug heap, by what a person reads ---- */
+
+static const struct kernel debugging = {KERNEL_GCC_O2, "pic", "debug", "all"};
+
+/* The functions' names, in the report and the backtrace below it. */
+Test(suites, who_misuses_the_debug_heap_is_named, .timeout = 120)
+{
+    static const char *const tests[] = {"heap.double_free", "heap.overrun", "heap.use_after_free"};
+
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        struct listed test = {.needs = "heap=debug"};
+        struct machine *machine;
+
+        snprintf(test.name, sizeof(test.name), "%s", tests[i]);
+        machine = must_panic(&debugging, &test);
+        if (!machine_com1_contains(machine, "allocated by who_allocates", 0))
+            machine_fail(machine, "%s: who allocated is not named", tests[i]);
+        if (!machine_com1_contains(machine, "who_frees", 0))
+            machine_fail(machine, "%s: who freed is not named", tests[i]);
+        machine_stop(machine);
+    }
+}
+
+Test(suites, a_list_of_leaks_names_who, .timeout = 120)
+{
+    struct machine *machine = suite_start(&debugging, "heap.leaks_are_listed");
+
+    must_exit(machine, EXIT_PASSED, TEST_MS);
+    if (!machine_com1_contains(machine, "24 bytes at 0x", 0) ||
+        !machine_com1_contains(machine, "allocated by who_allocates", 0))
+        machine_fail(machine, "who leaks is not named");
+    machine_stop(machine);
 }
 
 /* ---- undefined behaviour ---- */
@@ -191,7 +283,8 @@ static void must_name_the_place(struct machine *machine, const char *test)
         machine_fail(machine, "%s does not name where it is undefined", test);
 }
 
-static struct kernel checked_kernels[] = {{KERNEL_GCC_UBSAN, "pic"}, {KERNEL_CLANG_UBSAN, "pic"}};
+static struct kernel checked_kernels[] = {{KERNEL_GCC_UBSAN, "pic", "slab", "all"},
+                                          {KERNEL_CLANG_UBSAN, "pic", "slab", "all"}};
 
 ParameterizedTestParameters(suites, what_c_leaves_undefined_is_a_panic_that_names_the_place)
 {
@@ -206,10 +299,10 @@ ParameterizedTest(struct kernel *kernel, suites, what_c_leaves_undefined_is_a_pa
 
     list_read(kernel, "panic", &list);
     for (size_t i = 0; i < list.count; i++) {
-        if (strncmp(list.names[i], "ubsan.", 6) == 0) {
-            struct machine *machine = must_panic(kernel, list.names[i]);
+        if (strncmp(list.tests[i].name, "ubsan.", 6) == 0) {
+            struct machine *machine = must_panic(kernel, &list.tests[i]);
 
-            must_name_the_place(machine, list.names[i]);
+            must_name_the_place(machine, list.tests[i].name);
             machine_stop(machine);
             ran++;
         }

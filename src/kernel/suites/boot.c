@@ -169,7 +169,7 @@ TEST(breakpoint_keeps_registers, "boot.breakpoint_keeps_registers")
 }
 
 /* Nothing in service: the controller never sent it, so ending it would end another's. */
-TEST_PIC(spurious_7, "boot.spurious_7")
+TEST_NEEDS(spurious_7, "boot.spurious_7", "irq=pic")
 {
     uint64_t spurious = interrupt_spurious();
     uint64_t taken = interrupt_count(0x27);
@@ -216,7 +216,7 @@ static void raise_inside_pit(void (*raise)(void))
     CHECK(nested.calls > 0);
 }
 
-TEST_PIC(spurious_7_nested, "boot.spurious_7_in_service")
+TEST_NEEDS(spurious_7_nested, "boot.spurious_7_in_service", "irq=pic")
 {
     uint64_t spurious = interrupt_spurious();
 
@@ -231,7 +231,7 @@ TEST_PIC(spurious_7_nested, "boot.spurious_7_in_service")
  * A real one: the mouse's line rises, and is masked before the CPU asks what it was. The cascade stays requested, being
  * edge triggered, and the slave has nothing to answer but its lowest line. The master's bit is real, and must be ended.
  */
-TEST_PIC(spurious_15, "boot.spurious_15")
+TEST_NEEDS(spurious_15, "boot.spurious_15", "irq=pic")
 {
     uint64_t spurious = interrupt_spurious();
     uint64_t mouse = interrupt_count(PIC_VECTOR + I8042_MOUSE_IRQ);
@@ -261,7 +261,7 @@ static void raise_in_mouse_interrupt(struct waker *waker)
     raise_in_service(PIC_VECTOR + I8042_MOUSE_IRQ);
 }
 
-TEST_PIC(spurious_15_nested, "boot.spurious_15_in_service")
+TEST_NEEDS(spurious_15_nested, "boot.spurious_15_in_service", "irq=pic")
 {
     static struct waker waker = {raise_in_mouse_interrupt};
     uint64_t spurious = interrupt_spurious();
@@ -335,7 +335,7 @@ static void look_at_controllers(unsigned vector)
 }
 
 /* Both controllers would give line 0 this vector: in service at one of them, and at that one it ends. */
-TEST_APIC(apic_in_use, "boot.irq_apic_in_service")
+TEST_NEEDS(apic_in_use, "boot.irq_apic_in_service", "irq=apic")
 {
     uint64_t spurious = interrupt_spurious();
     uint64_t taken = interrupt_count(0x27);
@@ -363,7 +363,7 @@ TEST_APIC(apic_in_use, "boot.irq_apic_in_service")
 }
 
 /* Whatever the 8259s are told, they reach nobody. */
-TEST_APIC(pic_is_cut_off, "boot.irq_apic_cuts_off_pic")
+TEST_NEEDS(pic_is_cut_off, "boot.irq_apic_cuts_off_pic", "irq=apic")
 {
     uint64_t before = interrupt_count(PIC_VECTOR + LINE_PIT);
     uint64_t flags = irq_save();

@@ -285,7 +285,7 @@ static void hand_over(enum style from, enum style to)
         CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, i)));
     CHECK_EQUAL(input.events.published - before.published, 1);
     for (enum device device = 0; device < DEVICE_ALL; device++)
-        input_driver_start(device, to, THREAD_PRIORITY_HIGH, executor_at(THREAD_PRIORITY_HIGH));
+        CHECK(input_driver_start(device, to, THREAD_PRIORITY_HIGH, executor_at(THREAD_PRIORITY_HIGH)) == STATUS_OK);
     check_events(key, key_and_packet, to);
     drivers_stop();
 }

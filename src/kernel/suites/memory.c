@@ -10,7 +10,6 @@
 
 enum {
     VGA_TEXT = 0xb8000,
-    FRAMES_LEFT = 8,
     CR0_WP = 1 << 16,
     CR4_PGE = 1 << 7,
     CR4_UMIP = 1 << 11,
@@ -276,45 +275,19 @@ TEST(map_errors, "memory.failed_map_changes_nothing")
     page_drop(page);
 }
 
-/* Every frame there is, chained through its first word. Returns how many. */
-static size_t take_all(uint64_t *chain)
-{
-    size_t count = 0;
-    struct physical frame;
-
-    *chain = 0;
-    while (frame_alloc(&frame) == STATUS_OK) {
-        *(uint64_t *)mmu_direct(frame) = *chain;
-        *chain = frame.address;
-        count++;
-    }
-    return count;
-}
-
-static void give_back(uint64_t chain, size_t count)
-{
-    while (chain && count--) {
-        uint64_t next = *(uint64_t *)mmu_direct((struct physical){chain});
-
-        frame_free((struct physical){chain});
-        chain = next;
-    }
-}
-
 TEST(exhaustion, "memory.all_frames_had_and_given")
 {
     struct frames_report before = physical_report();
-    uint64_t chain;
-    size_t count;
     struct frames_report empty;
+    struct hoard hoard;
 
-    count = take_all(&chain);
+    hoard_frames(&hoard);
     empty = physical_report();
-    CHECK_EQUAL(count, before.free);
+    CHECK_EQUAL(hoard.count, before.free);
     CHECK_EQUAL(empty.free, 0);
     CHECK_EQUAL(empty.largest_run, 0);
     CHECK_EQUAL(empty.used, before.total);
-    give_back(chain, count);
+    hoard_give(&hoard, hoard.count);
     CHECK_EQUAL(physical_report().free, before.free);
     CHECK_EQUAL(physical_report().largest_run, before.largest_run);
 }
@@ -339,40 +312,6 @@ TEST(runs, "memory.aligned_runs")
 static void *nothing(void *unused)
 {
     return unused;
-}
-
-/* A thread needs 4 frames and up to 3 tables: with each number of them less than that, starting one says no and keeps
- * nothing. */
-TEST(thread_without_memory, "memory.thread_without_memory")
-{
-    uint64_t chain;
-    size_t count, frames;
-    unsigned refused = 0;
-
-    (void)stacks_trim();
-    frames = frames_free();
-    count = take_all(&chain);
-    for (size_t left = 0; left <= FRAMES_LEFT; left++) {
-        static struct thread thread;
-
-        if (thread_start(&thread, "poor", THREAD_PRIORITY_HIGH, nothing, NULL) == STATUS_OK) {
-            (void)thread_join(&thread);
-            (void)stacks_trim();
-        } else {
-            refused++;
-        }
-        CHECK_EQUAL(frames_free(), left);
-        if (count) {
-            uint64_t next = *(uint64_t *)mmu_direct((struct physical){chain});
-
-            frame_free((struct physical){chain});
-            chain = next;
-            count--;
-        }
-    }
-    CHECK(refused >= 4 && refused < FRAMES_LEFT);
-    give_back(chain, count);
-    CHECK_EQUAL(frames_free(), frames);
 }
 
 TEST(pool, "memory.pooled_stacks_given_back")

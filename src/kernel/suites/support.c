@@ -3,6 +3,7 @@
 
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/mmu.h"
+#include "kernel/x86_64/stacks.h"
 #include "thread/arch.h"
 
 enum {
@@ -59,6 +60,51 @@ uint64_t quantum_set(uint64_t ns)
     cpu_this()->quantum_ns = ns;
     irq_restore(flags);
     return old;
+}
+
+void heap_tidy(void)
+{
+    preempt_disable();
+    heap_trim(kmalloc_heap());
+    preempt_enable();
+    (void)stacks_trim();
+}
+
+struct memory_mark memory_mark(void)
+{
+    heap_tidy();
+    return (struct memory_mark){frames_free(), heap_live(kmalloc_heap()), kmalloc_taken()};
+}
+
+void memory_check(const struct memory_mark *mark)
+{
+    struct memory_mark now = memory_mark();
+
+    CHECK_EQUAL(now.live, mark->live);
+    CHECK_EQUAL(now.taken, mark->taken);
+    CHECK_EQUAL(now.frames, mark->frames);
+}
+
+void hoard_frames(struct hoard *hoard)
+{
+    struct physical frame;
+
+    *hoard = (struct hoard){0};
+    while (frame_alloc(&frame) == STATUS_OK) {
+        *(uint64_t *)mmu_direct(frame) = hoard->first;
+        hoard->first = frame.address;
+        hoard->count++;
+    }
+}
+
+void hoard_give(struct hoard *hoard, size_t count)
+{
+    for (; hoard->count && count; hoard->count--, count--) {
+        struct physical frame = {hoard->first};
+
+        hoard->first = *(uint64_t *)mmu_direct(frame);
+        frame_free(frame);
+    }
 }
 
 struct executor_thread *executor_at(unsigned priority)
@@ -232,7 +278,8 @@ void drivers_start(enum style style, unsigned priority)
 
     input_forget();
     for (enum device device = 0; device < DEVICE_ALL; device++)
-        input_driver_start(device, style, priority, executor);
+        if (input_driver_start(device, style, priority, executor) != STATUS_OK)
+            panic("no stack for a test's driver");
 }
 
 void drivers_stop(void)

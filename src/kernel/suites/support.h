@@ -38,6 +38,30 @@ void spin_for(uint64_t ns);
 /* Sets the scheduler's quantum and returns the old one; a turn already under way keeps what it has. Context: thread. */
 uint64_t quantum_set(uint64_t ns);
 
+/* Gives back all memory that is kept for later: the heap's, and the stacks of threads that ended. Context: thread. */
+void heap_tidy(void);
+
+/* How much memory is in use, tidied up. Context: thread. */
+struct memory_mark {
+    size_t frames; /* free */
+    uint64_t live; /* blocks of the heap */
+    size_t taken;  /* bytes of it */
+};
+struct memory_mark memory_mark(void);
+
+/* Says if more or less is in use now. Context: thread. */
+void memory_check(const struct memory_mark *mark);
+
+/* Frames that nobody else can have. */
+struct hoard {
+    uint64_t first; /* physical address; each holds the next in its first word */
+    size_t count;
+};
+
+/* Takes every frame there is; gives `count` of them back, or all. Context: thread. */
+void hoard_frames(struct hoard *hoard);
+void hoard_give(struct hoard *hoard, size_t count);
+
 /* The executor at THREAD_PRIORITY_NORMAL or THREAD_PRIORITY_HIGH that all tests share. Context: thread. */
 struct executor_thread *executor_at(unsigned priority);
 
