@@ -68,7 +68,7 @@ static struct watch {
 static uint64_t timed_from;
 
 static bool rogue_thread_runs, rogue_future_runs;
-static bool line_open; /* COM1 is in a line of typed text */
+static bool line_open; /* COM1 is in a line of typed text. Preemption off */
 
 static const char *device_name(enum device device)
 {
@@ -119,8 +119,10 @@ static void say(const char *format, ...)
     format_text_va(text, sizeof(text), format, arguments);
     va_end(arguments);
     show_row(ROW_MESSAGE, ATTRIBUTE_MESSAGE, "%s", text);
+    preempt_disable();
     console_print_serial("%s[%s]\n", line_open ? "\n" : "", text);
     line_open = false;
+    preempt_enable();
 }
 
 static void format_latency(char text[LATENCY_BYTES], bool timed, uint64_t ticks)
@@ -331,8 +333,10 @@ static void watch_event(const struct input_event *event, uint64_t ticks)
 
 static void type(char c)
 {
+    preempt_disable();
     console_print("%c", c);
     line_open = c != '\n';
+    preempt_enable();
 }
 
 static void key_event(const struct input_event *event)

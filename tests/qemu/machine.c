@@ -263,7 +263,7 @@ struct machine *machine_start(const struct machine_options *options)
         free(arguments.argv[i]);
     qmp_greet(machine);
     if (!options->gdb)
-        json_decref(qmp_run(machine, "cont", NULL));
+        qmp_continue(machine);
     return machine;
 }
 

@@ -78,6 +78,17 @@ json_t *qmp_run(struct machine *machine, const char *command, json_t *arguments)
     return qmp_answer(machine);
 }
 
+void qmp_continue(struct machine *machine)
+{
+    struct text *text = &machine->text[MACHINE_QMP];
+
+    qmp_send(machine, "cont", NULL);
+    while (!(text->length && memchr(text->bytes, '\n', text->length)))
+        if (machine->stream[MACHINE_QMP] < 0 || !machine_pump(machine, 100))
+            return;
+    json_decref(qmp_answer(machine));
+}
+
 /* ---- input ---- */
 
 static json_t *input_axis(const char *axis, int value)

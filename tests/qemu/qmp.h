@@ -40,6 +40,9 @@ void qmp_greet(struct machine *machine);
 /* Runs a command to its answer, which the caller drops. Steals the reference to arguments, which may be NULL. */
 json_t *qmp_run(struct machine *machine, const char *command, json_t *arguments);
 
+/* Lets a machine that was started stopped run. One that ends at once may do so before QEMU has answered. */
+void qmp_continue(struct machine *machine);
+
 /* Sends the events as one command and waits until QEMU has taken them. */
 void input_send(struct machine *machine, const struct input *inputs, size_t count);
 
