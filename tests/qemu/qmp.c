@@ -81,12 +81,19 @@ json_t *qmp_run(struct machine *machine, const char *command, json_t *arguments)
 void qmp_continue(struct machine *machine)
 {
     struct text *text = &machine->text[MACHINE_QMP];
+    bool answered = false;
 
     qmp_send(machine, "cont", NULL);
-    while (!(text->length && memchr(text->bytes, '\n', text->length)))
-        if (machine->stream[MACHINE_QMP] < 0 || !machine_pump(machine, 100))
-            return;
-    json_decref(qmp_answer(machine));
+    while (!answered) {
+        json_t *object;
+
+        while (!(text->length && memchr(text->bytes, '\n', text->length)))
+            if (machine->stream[MACHINE_QMP] < 0 || !machine_pump(machine, 100))
+                return;
+        object = qmp_receive(machine);
+        answered = json_object_get(object, "return") != NULL;
+        json_decref(object);
+    }
 }
 
 /* ---- input ---- */
