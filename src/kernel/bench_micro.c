@@ -490,12 +490,13 @@ static void bench_tasks(void)
 
 void bench_micro(void)
 {
-    extern char text_start[], text_end[];
+    extern char text_start[], text_suites[], text_suites_end[];
 
     thread_sleep_until(clock_now_ns() + BENCH_WAIT_NS); /* no timer left over from what came before */
     bench_stamp();
     bench_report_one("boot.ready", boot_ready_ns, "ns");
-    bench_report_one("image.text", (uint64_t)(text_end - text_start) / 1024, "KiB");
+    bench_report_one("image.text", (uint64_t)(text_suites - text_start) / 1024, "KiB");
+    bench_report_one("image.text_tests", (uint64_t)(text_suites_end - text_suites) / 1024, "KiB");
     bench_report_one("image.thread", sizeof(struct thread), "bytes");
     bench_yield("thread.yield", 2);
     bench_yield("thread.yield_1000", YIELD_MANY);
