@@ -108,7 +108,7 @@ class Threads(Report):
         for node in walk_list(head):
             thread = container_of(node, "struct thread", "all")
             mark = "*" if address_of(thread.address) == current else ""
-            rows.append([mark + str(int(thread["id"])), text_of(thread["name"]), states.get(int(thread["state"]), "?"),
+            rows.append([mark + str(int(thread["id"])), text_of(thread["name"]), states.get(int(thread["condition"]), "?"),
                          str(int(thread["priority"])), str(int(thread["switches"])),
                          "%.3f" % (int(thread["run_ns"]) / 1e6), "%#x" % address_of(thread.address),
                          self.where(thread, current)])

@@ -75,8 +75,10 @@ mutants() {
     change src/drivers/ps2_port.c '/waker_slot_wake(&port->reader);/{x;s/^/x/;/^x$/{x;d};x}' 'ps2_receive wakes nobody'
     change src/thread/sched.c 's/now >= cpu->current->slice_end_ns)$/now == 0)/' 'a turn never ends'
     change src/thread/sched.c 's/now >= current->slice_end_ns)/now == 0)/' 'a turn over begins again at once'
-    change src/thread/sched.c 's/ready_push_front(cpu, current)/ready_push_back(cpu, current)/' \
-        'whoever is preempted loses its turn'
+    change src/thread/sched.c 's/&& now >= current->slice_end_ns/\&\& now != 0/' 'whoever is preempted loses its turn'
+    change src/thread/switch.S 's/jmp irq_restore/ret/' 'interrupts stay as they were at the switch'
+    change src/thread/sched.c '/cpu->ready_mask &= ~(1u << priority);/d' 'an empty ring is thought to be ready'
+    change src/thread/sched.c 's/cpu->ready\[current->priority\] = next;/(void)next;/' 'a yield keeps its place'
     change src/thread/sched.c 's/thread->token = true;/(void)thread;/' 'a wake before the park is lost'
     change src/thread/sched.c '/previous->run_ns +=/d' 'run time is not counted'
     change src/executor/executor.c '/atomic_store(&task->queued, false);/d' 'a task polled once is queued for ever'

@@ -277,13 +277,15 @@ void backtrace_thread(backtrace_sink *print, const struct thread *thread)
     const struct switch_frame *saved = (const struct switch_frame *)thread->sp;
     struct walk walk = walk_begin(print, thread, thread->sp);
 
-    if (thread->state == THREAD_DEAD) {
+    if (thread->condition == THREAD_DEAD) {
         print("    ended\n");
-    } else if (!reach(&walk, (uintptr_t)saved, sizeof(*saved))) {
+    } else if (!reach(&walk, (uintptr_t)saved, offsetof(struct switch_frame, rbp))) {
         print("    no stack to follow: sp %p\n", (const void *)saved);
+    } else if (saved->rip == (uint64_t)thread_trampoline) {
+        add_call(&walk, saved->rip, false);
+        end_repeats(&walk);
     } else {
-        add_call(&walk, saved->rip, saved->rip != (uint64_t)thread_trampoline);
-        follow(&walk, (const struct stack_frame *)saved->rbp);
+        follow(&walk, (const struct stack_frame *)&saved->rbp); /* the caller's rbp and where it goes on: a frame */
     }
 }
 

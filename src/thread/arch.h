@@ -15,6 +15,13 @@ uint64_t irq_save(void);
 void irq_restore(uint64_t flags);
 bool irq_enabled(void);
 
+/* irq_save() and clock_now_ns() in one: most critical sections of the scheduler begin with both. Context: any. */
+struct irq_moment {
+    uint64_t flags;
+    uint64_t now_ns;
+};
+struct irq_moment irq_save_now(void);
+
 /*
  * Waits for an interrupt: turns interrupts on and halts with no instruction between, so that an interrupt cannot slip
  * in before the halt and be slept through. Called with interrupts off, returns with them on. Context: idle thread.
@@ -30,25 +37,26 @@ void *stack_alloc(size_t size_bytes);
 void stack_free(void *stack, size_t size_bytes);
 
 /*
- * Saves the callee-saved registers on the running stack, stores the stack pointer in *save, and continues on the stack
- * whose pointer is `load`. Returns when something switches back. In switch.S, the same file for kernel and host.
- * Context: interrupts off.
+ * Saves the callee-saved registers and `flags` on the running stack, stores the stack pointer in *save, and continues
+ * on the stack whose pointer is `load`, by irq_restore() of the flags saved there. Returns, its caller's interrupts as
+ * `flags` says, when something switches back. In switch.S, the same file for kernel and host. Context: interrupts off.
  */
-void context_switch(uintptr_t *save, uintptr_t load);
+void context_switch(uintptr_t *save, uintptr_t load, uint64_t flags);
 
 /* Where a new thread's first switch lands: clears the frame chain and calls thread_main(). In switch.S. */
 void thread_trampoline(void);
 
 /* What context_switch() pops, lowest address first: the stack of a thread that does not run begins with this. */
 struct switch_frame {
+    uint64_t flags;
     uint64_t r15, r14, r13, r12, rbx, rbp;
     uint64_t rip;
 };
-_Static_assert(sizeof(struct switch_frame) == 56, "switch.S pops six registers and returns");
-_Static_assert(offsetof(struct switch_frame, r15) == 0 && offsetof(struct switch_frame, r14) == 8 &&
-                   offsetof(struct switch_frame, r13) == 16 && offsetof(struct switch_frame, r12) == 24 &&
-                   offsetof(struct switch_frame, rbx) == 32 && offsetof(struct switch_frame, rbp) == 40 &&
-                   offsetof(struct switch_frame, rip) == 48,
+_Static_assert(sizeof(struct switch_frame) == 64, "switch.S pops seven words and returns");
+_Static_assert(offsetof(struct switch_frame, flags) == 0 && offsetof(struct switch_frame, r15) == 8 &&
+                   offsetof(struct switch_frame, r14) == 16 && offsetof(struct switch_frame, r13) == 24 &&
+                   offsetof(struct switch_frame, r12) == 32 && offsetof(struct switch_frame, rbx) == 40 &&
+                   offsetof(struct switch_frame, rbp) == 48 && offsetof(struct switch_frame, rip) == 56,
                "switch.S pops in this order");
 
 #endif

@@ -1,12 +1,14 @@
 /*
  * The scheduler: who runs next, and the switch.
  *
- * Ready threads wait in one FIFO a priority; a bit mask of the non-empty ones makes the pick constant-time. The running
- * thread is in no queue. There is no periodic tick: one-shot timer interrupts come for deadlines, and for the end of a
- * slice only while another thread of the same priority waits for it.
+ * The ready threads of a priority stand in a ring, and one pointer says whose turn it is; a bit mask of the rings that
+ * are not empty makes the pick constant-time. The running thread stays the first of its ring, so that a yield moves a
+ * pointer, and a thread that is preempted is where it belongs already. There is no periodic tick: one-shot timer
+ * interrupts come for deadlines, and for the end of a slice only while another thread of the same priority waits for
+ * it.
  *
- * On one CPU the scheduler's lock is interrupts-off. It is held across context_switch(): whoever is switched to
- * releases it, on its own stack, with the interrupt state it had saved itself.
+ * On one CPU the scheduler's lock is interrupts-off. It is held across context_switch(), which releases it: to the
+ * interrupt state that whoever is switched to had saved itself.
  */
 #include "thread/sched.h"
 
@@ -17,47 +19,47 @@ struct cpu cpu_boot;
 struct list thread_all = LIST_INIT(thread_all);
 static uint32_t next_thread_id;
 
-static inline void ready_push_back(struct cpu *cpu, struct thread *thread)
+static inline struct thread *ring_next(const struct thread *thread)
+{
+    return container_of(thread->ring.next, struct thread, ring);
+}
+
+/* Makes a thread ready, its turn after all others'. */
+static inline void ready_insert(struct cpu *cpu, struct thread *thread)
 {
     size_t priority = thread->priority;
+    struct thread *first = cpu->ready[priority];
 
-    thread->state = THREAD_READY;
-    list_push_back(&cpu->ready[priority], &thread->queue);
+    thread->condition = THREAD_READY;
+    if (first) {
+        list_push_back(&first->ring, &thread->ring);
+        return;
+    }
+    list_init(&thread->ring);
+    cpu->ready[priority] = thread;
     cpu->ready_mask |= 1u << priority;
 }
 
-static inline void ready_push_front(struct cpu *cpu, struct thread *thread)
+/* Takes the running thread, whose turn it is, out of its ring. */
+static inline void ready_remove_current(struct cpu *cpu)
 {
-    size_t priority = thread->priority;
+    struct thread *current = cpu->current;
+    size_t priority = current->priority;
+    struct thread *next = ring_next(current);
 
-    thread->state = THREAD_READY;
-    list_push_front(&cpu->ready[priority], &thread->queue);
-    cpu->ready_mask |= 1u << priority;
-}
-
-/* Takes the first thread of the highest priority; the idle thread if there is none. */
-static inline struct thread *ready_pop(struct cpu *cpu)
-{
-    uint32_t mask = cpu->ready_mask;
-    size_t priority;
-    struct list *head, *first;
-
-    if (!mask)
-        return &cpu->idle;
-    priority = 31 ^ (size_t)__builtin_clz(mask); /* 31 - clz, and one instruction */
-    head = &cpu->ready[priority];
-    first = head->next;
-    head->next = first->next;
-    first->next->prev = head;
-    if (list_empty(head))
-        cpu->ready_mask = mask & ~(1u << priority);
-    return container_of(first, struct thread, queue);
+    if (next == current) {
+        cpu->ready[priority] = NULL;
+        cpu->ready_mask &= ~(1u << priority);
+        return;
+    }
+    list_remove(&current->ring);
+    cpu->ready[priority] = next;
 }
 
 /* Another thread waits for the current one's slice to end. */
-static bool slice_contended(const struct cpu *cpu)
+static inline bool slice_contended(const struct cpu *cpu)
 {
-    return cpu->ready_mask >> cpu->current->priority & 1;
+    return ring_next(cpu->current) != cpu->current;
 }
 
 static void arm_by(struct cpu *cpu, uint64_t deadline_ns)
@@ -77,85 +79,95 @@ static uint64_t slice_left(const struct thread *thread, uint64_t now, uint64_t q
     return quantum_ns - (now - thread->slice_end_ns) % quantum_ns;
 }
 
-/* A thread ended, and nothing runs on its stack any more: frees it, and lets its joiner go on. */
-static __attribute__((noinline, cold)) void reap(struct cpu *cpu)
-{
-    struct thread *ended = cpu->ended;
+/* What a dead thread's stack holds at its lowest end. */
+struct dead_stack {
+    void *next;
+    size_t bytes;
+};
 
-    cpu->ended = NULL;
-    stack_free(ended->stack, ended->stack_bytes);
-    list_remove(&ended->all);
-    completion_signal(&ended->done); /* may set need_resched: whoever switched here looks at it before going on */
-}
-
-/* The end of every switch, on the stack switched to. */
-static inline void switch_finish(struct cpu *cpu)
+/* Frees the stacks of dead threads. Whoever calls this runs, so they do not. */
+static void reap(struct cpu *cpu)
 {
-    if (unlikely(cpu->ended))
-        reap(cpu);
+    while (unlikely(cpu->dead_stacks != NULL)) {
+        struct dead_stack dead = *(struct dead_stack *)cpu->dead_stacks;
+        void *stack = cpu->dead_stacks;
+
+        *(struct dead_stack *)stack = (struct dead_stack){0}; /* as if it was never used so deep */
+        cpu->dead_stacks = dead.next;
+        stack_free(stack, dead.bytes);
+    }
 }
 
 /*
- * Switches to `next`. The current thread is already in the queue it belongs in, or in none. An armed timer is left as
- * it is when it is early enough: it costs one needless interrupt a quantum at most, and saves arming at every switch.
+ * Switches to `next`; `flags` are restored when the current thread, which is already where it belongs, runs again. An
+ * armed timer is left as it is when it is early enough: it costs one needless interrupt a quantum at most, and saves
+ * arming at every switch. Nothing comes after the switch, so a caller that does nothing more either needs no frame.
  */
-static inline void switch_to(struct cpu *cpu, struct thread *next, uint64_t now)
+static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_moment moment)
 {
     struct thread *previous = cpu->current;
 
-    previous->run_ns += now - previous->switched_in_ns;
-    next->switched_in_ns = now;
-    next->slice_end_ns = now + next->slice_left_ns;
-    next->state = THREAD_RUNNING;
+    previous->run_ns += moment.now_ns - cpu->switched_in_ns;
+    cpu->switched_in_ns = moment.now_ns;
+    next->slice_end_ns = moment.now_ns + next->slice_left_ns;
     next->switches++;
     cpu->switches++;
     cpu->current = next;
     if (slice_contended(cpu))
         arm_by(cpu, next->slice_end_ns);
-    context_switch(&previous->sp, next->sp);
-    switch_finish(cpu_this());
+    context_switch(&previous->sp, next->sp, moment.flags);
+}
+
+/* The first of the most urgent. */
+static inline struct thread *pick(const struct cpu *cpu)
+{
+    return cpu->ready[31 ^ (size_t)__builtin_clz(cpu->ready_mask)]; /* 31 - clz, and one instruction */
 }
 
 /* Picks the next thread and switches to it if it is another. */
-static inline void reschedule(struct cpu *cpu, uint64_t now)
+static inline void reschedule(struct cpu *cpu, struct irq_moment moment)
 {
-    struct thread *next = ready_pop(cpu);
+    struct thread *next = pick(cpu);
 
     cpu->need_resched = false;
-    if (next != cpu->current)
-        switch_to(cpu, next, now);
+    if (next == cpu->current)
+        irq_restore(moment.flags);
     else
-        next->state = THREAD_RUNNING;
+        switch_to(cpu, next, moment);
 }
 
-/* The current thread loses the CPU, ready. Its turn over, it goes behind its equals; else a more urgent thread cuts in
- * and the turn goes on afterwards. */
-static inline void requeue(struct cpu *cpu, struct thread *current, uint64_t now)
+/* The current thread loses the CPU, ready. Its turn over, the next of its equals is first; else a more urgent thread
+ * cuts in and the turn goes on afterwards. */
+static inline void end_turn_if_over(struct cpu *cpu, uint64_t now)
 {
+    struct thread *current = cpu->current;
+
     if (slice_contended(cpu) && now >= current->slice_end_ns) {
         current->slice_left_ns = cpu->quantum_ns;
-        ready_push_back(cpu, current);
+        cpu->ready[current->priority] = ring_next(current);
     } else {
         current->slice_left_ns = slice_left(current, now, cpu->quantum_ns);
-        ready_push_front(cpu, current);
     }
+}
+
+static inline bool may_switch(const struct cpu *cpu)
+{
+    return cpu->irq_depth == 0 && cpu->preempt_count == 0;
+}
+
+/* Gives the CPU to whom it belongs now; the current thread gets it back with interrupts as `flags` says. */
+static void preempt(struct cpu *cpu, uint64_t flags)
+{
+    struct irq_moment moment = {flags, clock_now_ns()};
+
+    ASSERT(may_switch(cpu));
+    end_turn_if_over(cpu, moment.now_ns);
+    reschedule(cpu, moment);
 }
 
 void sched_preempt(void)
 {
-    struct cpu *cpu = cpu_this();
-    struct thread *current = cpu->current;
-
-    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    do {
-        uint64_t now = clock_now_ns();
-
-        if (current == &cpu->idle)
-            current->state = THREAD_READY; /* but in no queue: it is what runs when none is */
-        else
-            requeue(cpu, current, now);
-        reschedule(cpu, now);
-    } while (unlikely(cpu->need_resched));
+    preempt(cpu_this(), 0);
 }
 
 /* Ends a critical section that may have made a more urgent thread ready. A caller that had interrupts off leaves the
@@ -163,8 +175,9 @@ void sched_preempt(void)
 static inline void leave(struct cpu *cpu, uint64_t flags)
 {
     if (sched_preempt_due(cpu) && (flags & IRQ_ENABLED))
-        sched_preempt();
-    irq_restore(flags);
+        preempt(cpu, flags);
+    else
+        irq_restore(flags);
 }
 
 void sched_timer_interrupt(void)
@@ -206,6 +219,13 @@ struct thread *thread_current(void)
     return cpu_this()->current;
 }
 
+enum thread_state thread_state(const struct thread *thread)
+{
+    enum thread_state condition = (enum thread_state)thread->condition;
+
+    return condition == THREAD_READY && thread == cpu_this()->current ? THREAD_RUNNING : condition;
+}
+
 void sched_preempt_enabled(void)
 {
     uint64_t flags = irq_save();
@@ -215,36 +235,41 @@ void sched_preempt_enabled(void)
 
 void thread_yield(void)
 {
+    struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
-    uint64_t flags = irq_save();
+    struct thread *next = ring_next(current);
 
-    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    if (cpu->ready_mask >> current->priority) {
-        uint64_t now = clock_now_ns();
-
-        current->slice_left_ns = cpu->quantum_ns;
-        ready_push_back(cpu, current);
-        reschedule(cpu, now);
+    ASSERT(may_switch(cpu));
+    if (unlikely(cpu->need_resched)) {
+        leave(cpu, moment.flags);
+        return;
     }
-    leave(cpu, flags);
+    if (next == current) {
+        irq_restore(moment.flags);
+        return;
+    }
+    current->slice_left_ns = cpu->quantum_ns;
+    cpu->ready[current->priority] = next;
+    switch_to(cpu, next, moment);
 }
 
 void thread_park(void)
 {
+    struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
-    uint64_t flags = irq_save();
 
-    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
+    ASSERT(may_switch(cpu));
     ASSERT(!current->may_not_park);
     if (current->token) {
         current->token = false;
-    } else {
-        current->state = THREAD_PARKED;
-        reschedule(cpu, clock_now_ns());
+        leave(cpu, moment.flags);
+        return;
     }
-    leave(cpu, flags);
+    current->condition = THREAD_PARKED;
+    ready_remove_current(cpu);
+    reschedule(cpu, moment);
 }
 
 void thread_park_until(uint64_t deadline_ns)
@@ -292,7 +317,7 @@ static void thread_waker_wake(struct waker *waker)
     struct cpu *cpu = cpu_this();
     uint64_t flags = irq_save();
 
-    if (thread->state != THREAD_PARKED) {
+    if (thread->condition != THREAD_PARKED) {
         thread->token = true;
         irq_restore(flags);
         return;
@@ -300,7 +325,7 @@ static void thread_waker_wake(struct waker *waker)
     thread->slice_left_ns = cpu->quantum_ns;
     if (thread->priority == cpu->current->priority && !slice_contended(cpu))
         slice_contend(cpu);
-    ready_push_back(cpu, thread);
+    ready_insert(cpu, thread);
     if (thread->priority > cpu->current->priority)
         cpu->need_resched = true;
     leave(cpu, flags);
@@ -316,11 +341,8 @@ _Noreturn void thread_main(void);
 
 _Noreturn void thread_main(void)
 {
-    struct cpu *cpu = cpu_this();
-    struct thread *current = cpu->current;
+    struct thread *current = thread_current();
 
-    switch_finish(cpu);
-    leave(cpu, IRQ_ENABLED);
     thread_exit(current->entry(current->argument));
 }
 
@@ -328,7 +350,7 @@ static void thread_prepare(struct thread *thread, const char *name, unsigned pri
                            void *argument)
 {
     *thread = (struct thread){.waker = {thread_waker_wake},
-                              .state = THREAD_PARKED,
+                              .condition = THREAD_PARKED,
                               .priority = (uint8_t)priority,
                               .slice_left_ns = cpu_this()->quantum_ns,
                               .entry = entry,
@@ -346,7 +368,7 @@ static void thread_prepare_stack(struct thread *thread, void *stack, size_t stac
 
     thread->stack = stack;
     thread->stack_bytes = stack_bytes;
-    *frame = (struct switch_frame){.rip = (uintptr_t)thread_trampoline};
+    *frame = (struct switch_frame){.flags = IRQ_ENABLED, .rip = (uintptr_t)thread_trampoline};
     thread->sp = (uintptr_t)frame;
 }
 
@@ -359,43 +381,56 @@ static void thread_enlist(struct thread *thread)
 enum status thread_start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry,
                          void *argument)
 {
-    void *stack = stack_alloc(THREAD_STACK_BYTES);
-    uint64_t flags;
+    uint64_t flags = irq_save();
+    void *stack;
 
     ASSERT(priority > THREAD_PRIORITY_IDLE && priority < THREAD_PRIORITIES);
-    if (!stack)
+    reap(cpu_this());
+    stack = stack_alloc(THREAD_STACK_BYTES);
+    if (!stack) {
+        irq_restore(flags);
         return STATUS_NO_MEMORY;
+    }
     thread_prepare(thread, name, priority, entry, argument);
     thread_prepare_stack(thread, stack, THREAD_STACK_BYTES);
-    flags = irq_save();
     thread_enlist(thread);
     irq_restore(flags);
     thread_wake(thread);
     return STATUS_OK;
 }
 
+/* The stack it stands on becomes a dead one, which is not freed before another thread runs. So does the thread: whoever
+ * is told by `done` runs only once it does not. */
 _Noreturn void thread_exit(void *result)
 {
+    struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
 
-    irq_save();
-    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
+    ASSERT(may_switch(cpu));
     ASSERT(!current->may_not_park);
     current->result = result;
-    current->state = THREAD_DEAD;
-    cpu->ended = current;
-    reschedule(cpu, clock_now_ns());
+    current->condition = THREAD_DEAD;
+    ready_remove_current(cpu);
+    list_remove(&current->all);
+    *(struct dead_stack *)current->stack = (struct dead_stack){cpu->dead_stacks, current->stack_bytes};
+    cpu->dead_stacks = current->stack;
+    completion_signal(&current->done);
+    reschedule(cpu, moment);
     panic("a dead thread ran");
 }
 
 void *thread_join(struct thread *thread)
 {
     struct thread *current = thread_current();
+    uint64_t flags;
 
     ASSERT(thread != current);
     while (completion_register(&thread->done, &current->waker))
         thread_park();
+    flags = irq_save();
+    reap(cpu_this());
+    irq_restore(flags);
     return thread->result;
 }
 
@@ -404,6 +439,7 @@ void *sched_idle(void *unused)
     (void)unused;
     for (;;) {
         irq_save();
+        reap(cpu_this());
         cpu_wait();
     }
 }
@@ -414,22 +450,20 @@ void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t 
     void *idle_stack = stack_alloc(THREAD_STACK_BYTES);
 
     *cpu = (struct cpu){.quantum_ns = quantum_ns, .timer_armed_ns = TIMER_NEVER};
-    for (size_t i = 0; i < THREAD_PRIORITIES; i++)
-        list_init(&cpu->ready[i]);
     list_init(&thread_all);
 
     thread_prepare(boot, "boot", THREAD_PRIORITY_NORMAL, NULL, NULL);
     boot->stack = stack;
     boot->stack_bytes = stack_bytes;
-    boot->state = THREAD_RUNNING;
-    boot->switched_in_ns = clock_now_ns();
-    boot->slice_end_ns = boot->switched_in_ns + quantum_ns;
+    cpu->switched_in_ns = clock_now_ns();
+    boot->slice_end_ns = cpu->switched_in_ns + quantum_ns;
     cpu->current = boot;
+    ready_insert(cpu, boot);
     thread_enlist(boot);
 
     ASSERT(idle_stack);
     thread_prepare(&cpu->idle, "idle", THREAD_PRIORITY_IDLE, sched_idle, NULL);
     thread_prepare_stack(&cpu->idle, idle_stack, THREAD_STACK_BYTES);
-    cpu->idle.state = THREAD_READY;
+    ready_insert(cpu, &cpu->idle);
     thread_enlist(&cpu->idle);
 }

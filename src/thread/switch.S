@@ -1,14 +1,15 @@
 /*
- * void context_switch(uintptr_t *save, uintptr_t load)
+ * void context_switch(uintptr_t *save, uintptr_t load, uint64_t flags)
  *
  * The SysV ABI lets a call clobber everything but rbx, rbp, r12-r15 and rsp, so these seven are a thread's state at a
- * switch. No privileged instruction: the host tests run this very file.
+ * switch, and whether it had interrupts on. The last step is irq_restore(), so that whoever is switched to goes on with
+ * its own. No privileged instruction: the host tests run this very file.
  *
  *      stack of a thread that does not run (struct switch_frame):
- *          +48  return address         +24  r12
- *          +40  rbp                    +16  r13
- *          +32  rbx                     +8  r14
- *                              rsp ->   +0  r15
+ *          +56  return address         +24  r13
+ *          +48  rbp                    +16  r14
+ *          +40  rbx                     +8  r15
+ *          +32  r12             rsp ->  +0  flags
  */
     .text
     .globl context_switch
@@ -20,15 +21,17 @@ context_switch:
     push %r13
     push %r14
     push %r15
+    push %rdx
     mov %rsp, (%rdi)
     mov %rsi, %rsp
+    pop %rdi
     pop %r15
     pop %r14
     pop %r13
     pop %r12
     pop %rbx
     pop %rbp
-    ret
+    jmp irq_restore
     .size context_switch, . - context_switch
 
 /*

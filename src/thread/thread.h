@@ -36,11 +36,10 @@ struct thread {
     struct waker waker; /* waking it is thread_wake(); first, so that a waker is a thread */
 
     /* interrupts off */
-    uintptr_t sp; /* valid while it does not run; points at a struct switch_frame */
-    struct list queue;
-    uint8_t state; /* enum thread_state */
-    bool token;    /* woken while not parked: the next park returns at once */
-    uint64_t switched_in_ns;
+    uintptr_t sp;           /* valid while it does not run; points at a struct switch_frame */
+    struct list ring;       /* the ready threads of its priority, in the order of their turns */
+    uint8_t condition;      /* enum thread_state, THREAD_READY for the running one too: see thread_state() */
+    bool token;             /* woken while not parked: the next park returns at once */
     uint64_t slice_end_ns;  /* while running */
     uint64_t slice_left_ns; /* while not */
     uint64_t run_ns;
@@ -83,6 +82,9 @@ void *thread_join(struct thread *thread);
 
 /* The running thread, or in an interrupt the one interrupted. Context: any. */
 struct thread *thread_current(void);
+
+/* What it is doing. Context: any. */
+enum thread_state thread_state(const struct thread *thread);
 
 /* Lets the other ready threads of this priority run first. Context: thread. */
 void thread_yield(void);

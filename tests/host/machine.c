@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "lib/clock.h"
 #include "support.h"
 #include "thread/arch.h"
 
@@ -277,6 +278,13 @@ NO_PLACES uint64_t irq_save(void)
     return flags;
 }
 
+NO_PLACES struct irq_moment irq_save_now(void)
+{
+    uint64_t flags = irq_save();
+
+    return (struct irq_moment){flags, clock_now_ns()};
+}
+
 NO_PLACES void irq_restore(uint64_t flags)
 {
     stack_announce();
@@ -300,7 +308,7 @@ NO_PLACES void cpu_wait(void)
 {
     stack_announce();
     cr_assert_not(machine.irq_on);
-    cr_assert_eq(cpu_this()->ready_mask, 0, "halts while a thread is ready");
+    cr_assert_eq(cpu_this()->ready_mask, 1u << THREAD_PRIORITY_IDLE, "halts while a thread is ready");
     machine.halts++;
     if (next_interrupt_ns() == TIMER_NEVER) {
         cr_assert_neq(when_idle.count, 0, "deadlock: halted, and no interrupt will come; %s", machine_place());

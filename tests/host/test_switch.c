@@ -42,6 +42,7 @@ __asm__("    .text\n"
         "    mov 24(%rdx), %r12\n"
         "    mov 32(%rdx), %rbx\n"
         "    mov 40(%rdx), %rbp\n"
+        "    mov $0x200, %edx\n"
         "    call context_switch\n"
         "    pop %rcx\n"
         "    mov %r15, 0(%rcx)\n"
@@ -74,6 +75,7 @@ __asm__("    .text\n"
         "    mov $6, %ebp\n"
         "    lea switch_away_sp(%rip), %rdi\n"
         "    mov switch_back_sp(%rip), %rsi\n"
+        "    xor %edx, %edx\n"
         "    call context_switch\n"
         "    jmp 1b\n");
 
@@ -81,8 +83,8 @@ static struct switch_frame *prepare(char *stack, const struct registers *registe
 {
     struct switch_frame *frame = (struct switch_frame *)(void *)(stack + STACK_BYTES - sizeof(*frame));
 
-    *frame = (struct switch_frame){registers->r15, registers->r14, registers->r13, registers->r12,
-                                   registers->rbx, registers->rbp, (uintptr_t)rip};
+    *frame = (struct switch_frame){IRQ_ENABLED,    registers->r15, registers->r14, registers->r13,
+                                   registers->r12, registers->rbx, registers->rbp, (uintptr_t)rip};
     return frame;
 }
 
@@ -104,6 +106,26 @@ Test(context_switch, lands_with_the_registers_of_the_prepared_frame)
     switch_with(&switch_back_sp, (uintptr_t)prepare(stack, &distinct, switch_landing), &other, &after);
     expect_registers(&switch_landed, &distinct);
     cr_assert_eq(switch_landed_sp, (uintptr_t)stack + STACK_BYTES);
+    stack_free(stack, STACK_BYTES);
+}
+
+/* The landing switches away with interrupts off, and finds them so when it goes on; this flow has them on. */
+Test(context_switch, gives_each_side_its_own_interrupts)
+{
+    struct registers after;
+    uintptr_t load;
+    char *stack;
+
+    machine_start(SCHED_QUANTUM_NS);
+    stack = stack_alloc(STACK_BYTES);
+    load = (uintptr_t)prepare(stack, &distinct, switch_landing);
+    for (unsigned i = 0; i < 3; i++) {
+        irq_save();
+        switch_with(&switch_back_sp, load, &distinct, &after);
+        cr_assert(irq_enabled());
+        load = switch_away_sp;
+        cr_assert_eq(((const struct switch_frame *)load)->flags, 0);
+    }
     stack_free(stack, STACK_BYTES);
 }
 

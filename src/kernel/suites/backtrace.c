@@ -309,7 +309,7 @@ TEST(sleeping, "backtrace.sleeping_thread")
 
     start(&thread, "sleeping", THREAD_PRIORITY_HIGH, sleeping_thread, NULL);
     show_thread(&thread);
-    CHECK_EQUAL(thread.state, THREAD_PARKED);
+    CHECK_EQUAL(thread_state(&thread), THREAD_PARKED);
     CHECK_ORDER("    #0 ", "sleep_a_while+0x", here(sleep_line), " sleeping_thread+0x", " thread_main+0x",
                 " thread_trampoline+0x");
     CHECK(find(find(printed, "thread_trampoline"), "\n") == printed + printed_length);
@@ -372,7 +372,7 @@ static void fake_thread(uint64_t frame)
     memset(fake_stack, 0, sizeof(fake_stack));
     *(struct switch_frame *)fake_stack = (struct switch_frame){.rbp = frame, .rip = IN_F1};
     fake.sp = (uintptr_t)fake_stack;
-    fake.state = THREAD_PARKED;
+    fake.condition = THREAD_PARKED;
 }
 
 static void check_broken(uint64_t frame)

@@ -21,7 +21,7 @@ static struct executor *normal(void)
 /* Waits until all that was ready has been polled. */
 static void normal_settle(void)
 {
-    sleep_until_holds(executor_at(THREAD_PRIORITY_NORMAL)->thread.state == THREAD_PARKED);
+    sleep_until_holds(thread_state(&executor_at(THREAD_PRIORITY_NORMAL)->thread) == THREAD_PARKED);
 }
 
 /* Ready once something else has woken it. */
@@ -211,7 +211,7 @@ TEST(parked, "executor.parked_when_idle")
 
     waiting_spawn(&executor->executor, 10);
     normal_settle();
-    CHECK_EQUAL(executor->thread.state, THREAD_PARKED);
+    CHECK_EQUAL(thread_state(&executor->thread), THREAD_PARKED);
     polls = executor->executor.polls;
     switches = executor->thread.switches;
     sleep_for(50 * MS);

@@ -212,7 +212,7 @@ static void parker_start(unsigned priority)
     start(&parker.thread, "parker", priority, parker_thread, NULL);
     do
         sleep_for(MS); /* and a new turn begins for us */
-    while (parker.thread.state != THREAD_PARKED);
+    while (thread_state(&parker.thread) != THREAD_PARKED);
 }
 
 static void parker_join(void)
@@ -397,7 +397,7 @@ static uint64_t run_ns_of_all(uint64_t *now)
     *now = clock_now_ns();
     list_for_each (node, &thread_all)
         sum += container_of(node, struct thread, all)->run_ns;
-    sum += *now - thread_current()->switched_in_ns;
+    sum += *now - cpu_this()->switched_in_ns;
     irq_restore(flags);
     return sum;
 }

@@ -55,4 +55,17 @@
     shrd $32, %rdx, %rax
     ret
 
+/* struct irq_moment irq_save_now(void): flags in rax, nanoseconds in rdx (SysV ABI 3.2.3) */
+    function irq_save_now
+    pushfq
+    cli
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    mulq clock_ns_per_tick
+    shrd $32, %rdx, %rax
+    mov %rax, %rdx
+    pop %rax
+    ret
+
     .section .note.GNU-stack, "", @progbits
