@@ -1,0 +1,182 @@
+/*
+ * Inside src/thread: what the scheduler and everything that blocks are made of. All of it with interrupts off.
+ *
+ * Inline, so that each operation that may switch is one function whose last step is the switch.
+ */
+#ifndef DUET_THREAD_SWITCHING_H
+#define DUET_THREAD_SWITCHING_H
+
+#include "lib/clock.h"
+#include "thread/arch.h"
+#include "thread/sched.h"
+
+static inline struct thread *ring_next(const struct thread *thread)
+{
+    return container_of(thread->ring.next, struct thread, ring);
+}
+
+/* Makes a thread ready, its turn after all others'. */
+static inline void ready_insert(struct cpu *cpu, struct thread *thread)
+{
+    size_t priority = thread->priority;
+    struct thread *first = cpu->ready[priority];
+
+    thread->condition = THREAD_READY;
+    if (first) {
+        list_push_back(&first->ring, &thread->ring);
+        return;
+    }
+    list_init(&thread->ring);
+    cpu->ready[priority] = thread;
+    cpu->ready_mask |= 1u << priority;
+}
+
+/* Takes the running thread, whose turn it is, out of its ring. */
+static inline void ready_remove_current(struct cpu *cpu)
+{
+    struct thread *current = cpu->current;
+    size_t priority = current->priority;
+    struct thread *next = ring_next(current);
+
+    if (next == current) {
+        cpu->ready[priority] = NULL;
+        cpu->ready_mask &= ~(1u << priority);
+        return;
+    }
+    list_remove(&current->ring);
+    cpu->ready[priority] = next;
+}
+
+/* Another thread waits for the current one's slice to end. */
+static inline bool slice_contended(const struct cpu *cpu)
+{
+    return ring_next(cpu->current) != cpu->current;
+}
+
+static inline void arm_by(struct cpu *cpu, uint64_t deadline_ns)
+{
+    if (deadline_ns >= cpu->timer_armed_ns)
+        return;
+    cpu->timer_armed_ns = deadline_ns;
+    timer_arm(deadline_ns);
+}
+
+/* What is left of the turn that `now` falls in. Turns follow each other in a fixed rhythm, contended or not, so whoever
+ * comes to wait does so for a quantum at most, and never finds a turn already overdrawn. */
+static inline uint64_t slice_left(const struct thread *thread, uint64_t now, uint64_t quantum_ns)
+{
+    if (now < thread->slice_end_ns)
+        return thread->slice_end_ns - now;
+    return quantum_ns - (now - thread->slice_end_ns) % quantum_ns;
+}
+
+/*
+ * Switches to `next`; `flags` are restored when the current thread, which is already where it belongs, runs again. An
+ * armed timer is left as it is when it is early enough: it costs one needless interrupt a quantum at most, and saves
+ * arming at every switch. Nothing comes after the switch, so a caller that does nothing more either needs no frame.
+ */
+static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_moment moment)
+{
+    struct thread *previous = cpu->current;
+
+    previous->run_ns += moment.now_ns - cpu->switched_in_ns;
+    cpu->switched_in_ns = moment.now_ns;
+    next->slice_end_ns = moment.now_ns + next->slice_left_ns;
+    next->switches++;
+    cpu->switches++;
+    cpu->current = next;
+    if (slice_contended(cpu))
+        arm_by(cpu, next->slice_end_ns);
+    context_switch(&previous->sp, next->sp, moment.flags);
+}
+
+/* The first of the most urgent. */
+static inline struct thread *pick(const struct cpu *cpu)
+{
+    return cpu->ready[31 ^ (size_t)__builtin_clz(cpu->ready_mask)]; /* 31 - clz, and one instruction */
+}
+
+/* Picks the next thread and switches to it if it is another. */
+static inline void reschedule(struct cpu *cpu, struct irq_moment moment)
+{
+    struct thread *next = pick(cpu);
+
+    cpu->need_resched = false;
+    if (next == cpu->current)
+        irq_restore(moment.flags);
+    else
+        switch_to(cpu, next, moment);
+}
+
+/* The current thread loses the CPU, ready. Its turn over, the next of its equals is first; else a more urgent thread
+ * cuts in and the turn goes on afterwards. */
+static inline void end_turn_if_over(struct cpu *cpu, uint64_t now)
+{
+    struct thread *current = cpu->current;
+
+    if (slice_contended(cpu) && now >= current->slice_end_ns) {
+        current->slice_left_ns = cpu->quantum_ns;
+        cpu->ready[current->priority] = ring_next(current);
+    } else {
+        current->slice_left_ns = slice_left(current, now, cpu->quantum_ns);
+    }
+}
+
+static inline bool may_switch(const struct cpu *cpu)
+{
+    return cpu->irq_depth == 0 && cpu->preempt_count == 0;
+}
+
+/* Gives the CPU to whom it belongs now; the current thread gets it back with interrupts as `flags` says. */
+static inline void preempt(struct cpu *cpu, uint64_t flags)
+{
+    struct irq_moment moment = {flags, clock_now_ns()};
+
+    ASSERT(may_switch(cpu));
+    end_turn_if_over(cpu, moment.now_ns);
+    reschedule(cpu, moment);
+}
+
+/* Ends a critical section that may have made a more urgent thread ready. A caller that had interrupts off leaves the
+ * switch to whoever turns them on. */
+static inline void leave(struct cpu *cpu, uint64_t flags)
+{
+    if (sched_preempt_due(cpu) && (flags & IRQ_ENABLED))
+        preempt(cpu, flags);
+    else
+        irq_restore(flags);
+}
+
+/* A first thread comes to wait for the end of the current one's turn. A timer still armed for no later than that end
+ * says both that the turn is not over yet and that its end will be noticed. */
+static inline void slice_contend(struct cpu *cpu)
+{
+    uint64_t now;
+
+    if (cpu->timer_armed_ns <= cpu->current->slice_end_ns)
+        return;
+    now = clock_now_ns();
+    cpu->current->slice_end_ns = now + slice_left(cpu->current, now, cpu->quantum_ns);
+    arm_by(cpu, cpu->current->slice_end_ns);
+}
+
+/* Makes a thread that waits, in no ring, ready; the switch to it, if it is more urgent, is left to leave(). */
+static inline void make_ready(struct cpu *cpu, struct thread *thread)
+{
+    thread->slice_left_ns = cpu->quantum_ns;
+    if (thread->priority == cpu->current->priority && !slice_contended(cpu))
+        slice_contend(cpu);
+    ready_insert(cpu, thread);
+    if (thread->priority > cpu->current->priority)
+        cpu->need_resched = true;
+}
+
+/* Takes the running thread off the CPU until make_ready(); it goes on with interrupts as the moment's flags say. */
+static inline void wait(struct cpu *cpu, struct irq_moment moment)
+{
+    cpu->current->condition = THREAD_PARKED;
+    ready_remove_current(cpu);
+    reschedule(cpu, moment);
+}
+
+#endif
