@@ -102,7 +102,7 @@ void thread_yield(void)
     struct thread *current = cpu->current;
     struct thread *next = ring_next(current);
 
-    ASSERT(may_switch(cpu));
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     if (unlikely(cpu->need_resched)) {
         leave(cpu, moment.flags);
         return;
@@ -122,7 +122,7 @@ void thread_park(void)
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
 
-    ASSERT(may_switch(cpu));
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     ASSERT(!current->may_not_park);
     if (current->token) {
         current->token = false;
@@ -249,7 +249,7 @@ _Noreturn void thread_exit(void *result)
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
 
-    ASSERT(may_switch(cpu));
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     ASSERT(!current->may_not_park);
     current->result = result;
     current->condition = THREAD_DEAD;

@@ -122,17 +122,12 @@ static inline void end_turn_if_over(struct cpu *cpu, uint64_t now)
     }
 }
 
-static inline bool may_switch(const struct cpu *cpu)
-{
-    return cpu->irq_depth == 0 && cpu->preempt_count == 0;
-}
-
 /* Gives the CPU to whom it belongs now; the current thread gets it back with interrupts as `flags` says. */
 static inline void preempt(struct cpu *cpu, uint64_t flags)
 {
     struct irq_moment moment = {flags, clock_now_ns()};
 
-    ASSERT(may_switch(cpu));
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     end_turn_if_over(cpu, moment.now_ns);
     reschedule(cpu, moment);
 }
