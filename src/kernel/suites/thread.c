@@ -153,6 +153,29 @@ TEST(yield_order, "thread.yield_in_order")
     check_trace("abcabcabc");
 }
 
+/* Interrupted by a more urgent thread, which ends: the CPU is its again, not that of whoever yielded to it. */
+static void *interrupted_by_another(void *unused)
+{
+    struct thread urgent;
+
+    start(&urgent, "urgent", THREAD_PRIORITY_HIGH, return_argument, NULL);
+    trace_add('y');
+    thread_join(&urgent);
+    return unused;
+}
+
+TEST(yield_hands_over, "thread.yield_hands_the_turn_over")
+{
+    struct thread thread;
+
+    trace_reset();
+    start(&thread, "yielded-to", THREAD_PRIORITY_NORMAL, interrupted_by_another, NULL);
+    thread_yield();
+    trace_add('b');
+    thread_join(&thread);
+    check_trace("yb");
+}
+
 TEST(yield_alone, "thread.yield_alone_goes_on")
 {
     uint64_t switches = cpu_this()->switches;
