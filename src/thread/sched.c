@@ -37,9 +37,23 @@ static void reap(struct cpu *cpu)
     }
 }
 
+__attribute__((noinline)) void switch_armed(struct thread *previous, struct thread *next, uint64_t flags)
+{
+    struct cpu *cpu = cpu_this();
+
+    cpu->timer_armed_ns = next->slice_end_ns;
+    timer_arm(next->slice_end_ns);
+    context_switch(&previous->sp, next->sp, flags);
+}
+
 void sched_preempt(void)
 {
-    preempt(cpu_this(), 0);
+    preempt_with(cpu_this(), 0);
+}
+
+__attribute__((noinline)) void preempt(uint64_t flags)
+{
+    preempt_with(cpu_this(), flags);
 }
 
 void sched_timer_interrupt(void)

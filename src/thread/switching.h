@@ -70,6 +70,10 @@ static inline uint64_t slice_left(const struct thread *thread, uint64_t now, uin
     return quantum_ns - (now - thread->slice_end_ns) % quantum_ns;
 }
 
+/* The rest of switch_to() where the timer must be armed for the end of the turn: out of line, and a last step too, so
+ * that the usual switch saves no register across a call. */
+void switch_armed(struct thread *previous, struct thread *next, uint64_t flags);
+
 /*
  * Switches to `next`; `flags` are restored when the current thread, which is already where it belongs, runs again. An
  * armed timer is left as it is when it is early enough: it costs one needless interrupt a quantum at most, and saves
@@ -85,9 +89,10 @@ static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_mo
     next->switches++;
     cpu->switches++;
     cpu->current = next;
-    if (slice_contended(cpu))
-        arm_by(cpu, next->slice_end_ns);
-    context_switch(&previous->sp, next->sp, moment.flags);
+    if (unlikely(next->slice_end_ns < cpu->timer_armed_ns) && slice_contended(cpu))
+        switch_armed(previous, next, moment.flags);
+    else
+        context_switch(&previous->sp, next->sp, moment.flags);
 }
 
 /* The first of the most urgent. */
@@ -123,7 +128,7 @@ static inline void end_turn_if_over(struct cpu *cpu, uint64_t now)
 }
 
 /* Gives the CPU to whom it belongs now; the current thread gets it back with interrupts as `flags` says. */
-static inline void preempt(struct cpu *cpu, uint64_t flags)
+static inline void preempt_with(struct cpu *cpu, uint64_t flags)
 {
     struct irq_moment moment = {flags, clock_now_ns()};
 
@@ -132,12 +137,15 @@ static inline void preempt(struct cpu *cpu, uint64_t flags)
     reschedule(cpu, moment);
 }
 
+/* The same, out of line: where a switch is the exception, the usual way saves no register for it. */
+void preempt(uint64_t flags);
+
 /* Ends a critical section that may have made a more urgent thread ready. A caller that had interrupts off leaves the
  * switch to whoever turns them on. */
 static inline void leave(struct cpu *cpu, uint64_t flags)
 {
     if (sched_preempt_due(cpu) && (flags & IRQ_ENABLED))
-        preempt(cpu, flags);
+        preempt(flags);
     else
         irq_restore(flags);
 }
