@@ -208,11 +208,13 @@ static void thread_prepare(struct thread *thread, const char *name, unsigned pri
     *thread = (struct thread){.waker = {thread_waker_wake},
                               .condition = THREAD_PARKED,
                               .priority = (uint8_t)priority,
+                              .base_priority = (uint8_t)priority,
                               .slice_left_ns = cpu_this()->quantum_ns,
                               .entry = entry,
                               .argument = argument};
     for (size_t i = 0; i < THREAD_NAME_BYTES - 1 && name[i]; i++)
         thread->name[i] = name[i];
+    list_init(&thread->contended);
 }
 
 /* The stack as context_switch() wants to find it: every register zero, and the return address the trampoline. The ABI
@@ -265,6 +267,7 @@ _Noreturn void thread_exit(void *result)
 
     ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     ASSERT(!current->may_not_park);
+    ASSERT(current->mutexes == 0);
     current->result = result;
     current->condition = THREAD_DEAD;
     ready_remove_current(cpu);
@@ -305,7 +308,7 @@ void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t 
     struct cpu *cpu = cpu_this();
     void *idle_stack = stack_alloc(THREAD_STACK_BYTES);
 
-    *cpu = (struct cpu){.quantum_ns = quantum_ns, .timer_armed_ns = TIMER_NEVER};
+    *cpu = (struct cpu){.inheritance = true, .quantum_ns = quantum_ns, .timer_armed_ns = TIMER_NEVER};
     list_init(&thread_all);
 
     thread_prepare(boot, "boot", THREAD_PRIORITY_NORMAL, NULL, NULL);

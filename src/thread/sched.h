@@ -13,6 +13,7 @@ struct cpu {
     struct thread *current;
     uint32_t irq_depth;    /* greater than 0: in an interrupt */
     int32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
+    bool inheritance;      /* off: who waits for a mutex lends its owner no priority */
     bool need_resched;     /* something more urgent than the current thread is ready, or its turn is over */
     uint32_t ready_mask;   /* bit p: ready[p] is not NULL */
     struct thread *ready[THREAD_PRIORITIES]; /* whose turn it is, in a ring of those whose turn it will be; the running

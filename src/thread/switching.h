@@ -47,6 +47,29 @@ static inline void ready_remove_current(struct cpu *cpu)
     cpu->ready[priority] = next;
 }
 
+/* Moves a ready thread to the front of another priority's ring; only the running thread is before all others. Whether
+ * the running thread still is the right one is left to resettle(). */
+static inline void ready_move(struct cpu *cpu, struct thread *thread, uint8_t priority)
+{
+    struct thread *next = ring_next(thread);
+    struct thread *first = cpu->ready[priority];
+
+    list_remove(&thread->ring);
+    if (next == thread) {
+        cpu->ready[thread->priority] = NULL;
+        cpu->ready_mask &= ~(1u << thread->priority);
+    } else if (cpu->ready[thread->priority] == thread) {
+        cpu->ready[thread->priority] = next;
+    }
+    thread->priority = priority;
+    if (first && first == cpu->current) {
+        list_push_front(&first->ring, &thread->ring);
+        return;
+    }
+    ready_insert(cpu, thread);
+    cpu->ready[priority] = thread;
+}
+
 /* Another thread waits for the current one's slice to end. */
 static inline bool slice_contended(const struct cpu *cpu)
 {
@@ -171,6 +194,15 @@ static inline void make_ready(struct cpu *cpu, struct thread *thread)
         slice_contend(cpu);
     ready_insert(cpu, thread);
     if (thread->priority > cpu->current->priority)
+        cpu->need_resched = true;
+}
+
+/* After a ready_move() that took the running thread's lead, or gave it an equal. */
+static inline void resettle(struct cpu *cpu)
+{
+    if (slice_contended(cpu))
+        slice_contend(cpu);
+    if (pick(cpu) != cpu->current)
         cpu->need_resched = true;
 }
 

@@ -27,8 +27,12 @@ enum thread_state {
     THREAD_RUNNING,
     THREAD_READY,
     THREAD_PARKED,
+    THREAD_WAITING, /* in a wait queue: a wake leaves it there, and is kept for its next park */
     THREAD_DEAD,
 };
+
+struct mutex;
+struct wait_queue;
 
 typedef void *thread_entry(void *argument);
 
@@ -37,21 +41,28 @@ struct thread {
 
     /* interrupts off */
     uintptr_t sp;           /* valid while it does not run; points at a struct switch_frame */
-    struct list ring;       /* the ready threads of its priority, in the order of their turns */
+    struct list ring;       /* the ready threads of its priority, in the order of their turns; or its wait queue */
     uint8_t condition;      /* enum thread_state, THREAD_READY for the running one too: see thread_state() */
     bool token;             /* woken while not parked: the next park returns at once */
+    bool timed_out;         /* why its last wait in a queue ended */
+    uint8_t priority;       /* what it runs at: its own, or what it inherits */
     uint64_t slice_end_ns;  /* while running */
     uint64_t slice_left_ns; /* while not */
     uint64_t run_ns;
     uint64_t switches; /* times it was switched to */
     struct timer deadline;
-    struct completion done; /* signalled when it has ended and its stack is free */
+    struct waker expired;        /* what the deadline of a wait in a queue wakes */
+    struct wait_queue *waits_in; /* while THREAD_WAITING */
+    struct mutex *waits_for;     /* whose queue that is; NULL: something without an owner */
+    struct list contended;       /* the mutexes it owns that others wait for */
+    struct completion done;      /* signalled when it has ended and its stack is free */
 
     /* the thread itself */
+    uint16_t mutexes;  /* that it owns */
     bool may_not_park; /* inside a poll: the executor's thread runs a future */
 
     /* set once */
-    uint8_t priority;
+    uint8_t base_priority; /* its own */
     char name[THREAD_NAME_BYTES];
     uint32_t id;
     void *stack; /* lowest usable byte; a guard page lies below */
@@ -61,7 +72,7 @@ struct thread {
     void *result;
     struct list all;
 };
-_Static_assert(sizeof(struct thread) <= 256 + 32, "a thread's block stays small");
+_Static_assert(sizeof(struct thread) <= 256, "a thread's block stays small");
 
 /* Every thread that is not joined yet, for reports and debuggers. Interrupts off. */
 extern struct list thread_all;

@@ -1,0 +1,80 @@
+/*
+ * Inside src/thread: entering a wait queue and leaving it. All of it with interrupts off.
+ */
+#ifndef DUET_THREAD_WAITING_H
+#define DUET_THREAD_WAITING_H
+
+#include "thread/switching.h"
+#include "thread/wait_queue.h"
+
+/* The most urgent of those that wait, or NULL. */
+static inline struct thread *wait_queue_first(const struct wait_queue *queue)
+{
+    if (list_empty(&queue->threads))
+        return NULL;
+    return container_of(queue->threads.next, struct thread, ring);
+}
+
+/* Puts a thread that is in no ring behind all that are as urgent. */
+static inline void wait_queue_insert(struct wait_queue *queue, struct thread *thread)
+{
+    struct list *before = queue->threads.prev;
+
+    while (before != &queue->threads && container_of(before, struct thread, ring)->priority < thread->priority)
+        before = before->prev;
+    list_push_front(before, &thread->ring);
+}
+
+/* Takes the running thread out of its ring and into a queue; what is left to do is reschedule(). */
+static inline void wait_queue_enter(struct cpu *cpu, struct wait_queue *queue, struct mutex *mutex)
+{
+    struct thread *current = cpu->current;
+
+    ready_remove_current(cpu);
+    current->condition = THREAD_WAITING;
+    current->waits_in = queue;
+    current->waits_for = mutex;
+    wait_queue_insert(queue, current);
+}
+
+/* Has `expired` woken with the running thread's waker of that name if it still waits at the deadline. */
+static inline void wait_queue_limit(struct cpu *cpu, uint64_t deadline_ns, void (*expired)(struct waker *))
+{
+    struct thread *current = cpu->current;
+
+    if (deadline_ns == TIMER_NEVER)
+        return;
+    current->expired.wake = expired;
+    timer_queue_insert(&cpu->timers, &current->deadline, deadline_ns, &current->expired);
+    arm_by(cpu, deadline_ns);
+}
+
+/* Ends a thread's wait; the switch to it, if it is more urgent, is left to leave(). */
+static inline void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool timed_out)
+{
+    list_remove(&thread->ring);
+    thread->timed_out = timed_out;
+    if (timer_queued(&thread->deadline))
+        timer_queue_remove(&cpu->timers, &thread->deadline);
+    make_ready(cpu, thread);
+}
+
+/* What wait_queue_limit() is given by those who need not know that a thread has left. */
+static inline void wait_queue_expired(struct waker *waker)
+{
+    wait_queue_wake(cpu_this(), container_of(waker, struct thread, expired), true);
+}
+
+/* What a wait that has ended returns. */
+static inline enum status wait_status(const struct thread *current)
+{
+    return current->timed_out ? STATUS_TIMEOUT : STATUS_OK;
+}
+
+/* The running flow is a thread that may lose the CPU. */
+static inline bool may_wait(const struct cpu *cpu)
+{
+    return may_switch(cpu) && !cpu->current->may_not_park;
+}
+
+#endif
