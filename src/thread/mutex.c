@@ -1,0 +1,230 @@
+/*
+ * Mutexes: see mutex.h.
+ *
+ * While nobody waits, locking and unlocking are one compare-and-swap of the owner each. A thread that must wait marks
+ * the word, with interrupts off, so that the owner's swap fails and it comes here too, with interrupts off. Whatever
+ * cuts in before a swap changes the word, and the swap fails, or leaves it as it was, and nothing happened; after it,
+ * the word already says who owns the mutex, which is all that others look at.
+ */
+#include "thread/mutex.h"
+
+#include "thread/waiting.h"
+
+static inline bool take_free(struct mutex *mutex, struct thread *current)
+{
+    uintptr_t nobody = 0;
+
+    if (unlikely(!atomic_compare_exchange_strong_explicit(&mutex->owner, &nobody, (uintptr_t)current,
+                                                          memory_order_acquire, memory_order_relaxed)))
+        return false;
+    current->mutexes++;
+    return true;
+}
+
+static inline void set_owner(struct mutex *mutex, struct thread *owner, bool contended)
+{
+    atomic_store_explicit(&mutex->owner, (uintptr_t)owner | (contended ? MUTEX_CONTENDED : 0), memory_order_relaxed);
+}
+
+/* ---- inheritance, interrupts off --------------------------------------------------------------------------------- */
+
+/* The priority a thread is to run at. */
+static uint8_t due_priority(const struct cpu *cpu, struct thread *thread)
+{
+    uint8_t priority = thread->base_priority;
+
+    if (!cpu->inheritance)
+        return priority;
+    list_for_each (node, &thread->contended) {
+        const struct thread *first = wait_queue_first(&container_of(node, struct mutex, contended)->queue);
+
+        if (first->priority > priority)
+            priority = first->priority;
+    }
+    return priority;
+}
+
+/* Moves the thread to where its priority belongs, in the ring or the queue it is in. */
+static void set_priority(struct cpu *cpu, struct thread *thread, uint8_t priority)
+{
+    if (thread->condition == THREAD_READY) {
+        ready_move(cpu, thread, priority);
+        return;
+    }
+    thread->priority = priority;
+    if (thread->condition == THREAD_WAITING) {
+        list_remove(&thread->ring);
+        wait_queue_insert(thread->waits_in, thread);
+    }
+}
+
+/* Of a thread that gained or lost a waiter, and on along the chain of owners it waits for, until nothing changes. There
+ * is no circle: lock refuses to close one. */
+static void inherit(struct cpu *cpu, struct thread *thread)
+{
+    for (;;) {
+        uint8_t priority = due_priority(cpu, thread);
+
+        if (priority == thread->priority)
+            return;
+        set_priority(cpu, thread, priority);
+        if (thread->condition != THREAD_WAITING || !thread->waits_for)
+            return;
+        thread = mutex_owner(thread->waits_for);
+    }
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
+
+/* Panics if the owner waits, in the end, for the running thread. */
+static void refuse_deadlock(struct mutex *mutex, const struct thread *current)
+{
+    const struct thread *owner = mutex_owner(mutex);
+
+    if (owner == current)
+        panic("%s locks a mutex that it owns", current->name);
+    while (owner->condition == THREAD_WAITING && owner->waits_for) {
+        owner = mutex_owner(owner->waits_for);
+        if (owner == current)
+            panic("deadlock: %s locks a mutex of %s, which waits for %s", current->name, mutex_owner(mutex)->name,
+                  current->name);
+    }
+}
+
+/* Interrupts off, and not free. */
+static inline void wait_for_owner(struct cpu *cpu, struct mutex *mutex, struct irq_moment moment)
+{
+    struct thread *owner = mutex_owner(mutex);
+
+    if (list_empty(&mutex->queue.threads)) {
+        list_push_back(&owner->contended, &mutex->contended);
+        set_owner(mutex, owner, true);
+    }
+    wait_queue_enter(cpu, &mutex->queue, mutex);
+    inherit(cpu, owner);
+    reschedule(cpu, moment);
+}
+
+static __attribute__((noinline)) void lock_slowly(struct mutex *mutex)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+
+    if (take_free(mutex, cpu->current)) {
+        leave(cpu, moment.flags);
+        return;
+    }
+    refuse_deadlock(mutex, cpu->current);
+    wait_for_owner(cpu, mutex, moment);
+}
+
+void mutex_lock(struct mutex *mutex)
+{
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(may_wait(cpu));
+    if (unlikely(!take_free(mutex, cpu->current)))
+        lock_slowly(mutex);
+}
+
+/* The deadline of a waiter has come. */
+static void lock_expired(struct waker *waker)
+{
+    struct thread *thread = container_of(waker, struct thread, expired);
+    struct cpu *cpu = cpu_this();
+    struct mutex *mutex = thread->waits_for;
+    struct thread *owner = mutex_owner(mutex);
+
+    wait_queue_wake(cpu, thread, true);
+    if (list_empty(&mutex->queue.threads)) {
+        list_remove(&mutex->contended);
+        set_owner(mutex, owner, false);
+    }
+    inherit(cpu, owner);
+    resettle(cpu);
+}
+
+static __attribute__((noinline)) enum status lock_slowly_until(struct mutex *mutex, uint64_t deadline_ns)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+    struct thread *current = cpu->current;
+
+    if (take_free(mutex, current)) {
+        leave(cpu, moment.flags);
+        return STATUS_OK;
+    }
+    refuse_deadlock(mutex, current);
+    if (deadline_ns <= moment.now_ns) {
+        leave(cpu, moment.flags);
+        return STATUS_TIMEOUT;
+    }
+    wait_queue_limit(cpu, deadline_ns, lock_expired);
+    wait_for_owner(cpu, mutex, moment);
+    return wait_status(current);
+}
+
+enum status mutex_lock_until(struct mutex *mutex, uint64_t deadline_ns)
+{
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(may_wait(cpu));
+    if (likely(take_free(mutex, cpu->current)))
+        return STATUS_OK;
+    return lock_slowly_until(mutex, deadline_ns);
+}
+
+bool mutex_try(struct mutex *mutex)
+{
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(cpu->irq_depth == 0);
+    return take_free(mutex, cpu->current);
+}
+
+/* ---- unlocking --------------------------------------------------------------------------------------------------- */
+
+/* Makes the first waiter the owner: as urgent as any that still waits, so its own priority stays. */
+static inline void hand_over(struct cpu *cpu, struct mutex *mutex, struct thread *first)
+{
+    bool contended;
+
+    list_remove(&mutex->contended);
+    inherit(cpu, cpu->current);
+    wait_queue_wake(cpu, first, false);
+    contended = !list_empty(&mutex->queue.threads);
+    if (contended)
+        list_push_back(&first->contended, &mutex->contended);
+    first->mutexes++;
+    set_owner(mutex, first, contended);
+}
+
+static __attribute__((noinline)) void unlock_slowly(struct mutex *mutex)
+{
+    uint64_t flags = irq_save();
+    struct cpu *cpu = cpu_this();
+    struct thread *owner = mutex_owner(mutex);
+    struct thread *first = wait_queue_first(&mutex->queue);
+
+    if (owner != cpu->current)
+        panic("%s unlocks a mutex of %s", cpu->current->name, owner ? owner->name : "nobody");
+    if (first) {
+        hand_over(cpu, mutex, first);
+        resettle(cpu);
+    } else {
+        set_owner(mutex, NULL, false); /* they have timed out since */
+    }
+    leave(cpu, flags);
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+    struct cpu *cpu = cpu_this();
+    uintptr_t owner = (uintptr_t)cpu->current;
+
+    ASSERT(cpu->irq_depth == 0);
+    cpu->current->mutexes--;
+    if (unlikely(!atomic_compare_exchange_strong_explicit(&mutex->owner, &owner, 0, memory_order_release,
+                                                          memory_order_relaxed)))
+        unlock_slowly(mutex);
+}
