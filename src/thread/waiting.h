@@ -74,7 +74,7 @@ static inline enum status wait_status(const struct thread *current)
 /* The running flow is a thread that may lose the CPU. */
 static inline bool may_wait(const struct cpu *cpu)
 {
-    return may_switch(cpu) && !cpu->current->may_not_park;
+    return cpu->irq_depth == 0 && cpu->preempt_count == 0 && !cpu->current->may_not_park;
 }
 
 #endif

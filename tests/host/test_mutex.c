@@ -455,6 +455,55 @@ Test(mutex, has_one_owner_and_forgets_nobody_who_cuts_in_at_any_instruction)
     cr_assert_gt(machine_explore(lock_while_preempted, wake_high), 20);
 }
 
+static void *lock_park_unlock(void *argument)
+{
+    mutex_lock(&m1);
+    thread_park();
+    mutex_unlock(&m1);
+    return argument;
+}
+
+/* The owner unlocks in the midst of a lock: at the worst between the swap that failed and interrupts going off. */
+static void lock_while_the_owner_unlocks(void)
+{
+    init();
+    inside = entered = 0;
+    start(&high, "high", HIGH, lock_park_unlock, NULL);
+    machine_window_open();
+    mutex_lock(&m1);
+    machine_window_close();
+    cr_assert_eq(mutex_owner(&m1), &machine.boot, "%s", machine_place());
+    mutex_unlock(&m1);
+    thread_wake(&high);
+    thread_join(&high);
+    check_quiet();
+}
+
+Test(mutex, is_had_when_its_owner_unlocks_at_any_instruction_of_lock)
+{
+    cr_assert_gt(machine_explore(lock_while_the_owner_unlocks, wake_high), 3);
+}
+
+static void lock_until_while_the_owner_unlocks(void)
+{
+    init();
+    inside = entered = 0;
+    start(&high, "high", HIGH, lock_park_unlock, NULL);
+    machine_window_open();
+    cr_assert_eq(mutex_lock_until(&m1, TIMER_NEVER), STATUS_OK, "%s", machine_place());
+    machine_window_close();
+    cr_assert_eq(mutex_owner(&m1), &machine.boot, "%s", machine_place());
+    mutex_unlock(&m1);
+    thread_wake(&high);
+    thread_join(&high);
+    check_quiet();
+}
+
+Test(mutex, is_had_in_time_when_its_owner_unlocks_at_any_instruction_of_lock_until)
+{
+    cr_assert_gt(machine_explore(lock_until_while_the_owner_unlocks, wake_high), 3);
+}
+
 static void *park_and_enter_until(void *argument)
 {
     thread_park();

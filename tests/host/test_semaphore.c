@@ -102,6 +102,28 @@ Test(semaphore, hands_units_to_the_most_urgent_and_to_equals_in_their_order)
     expect_trace("high a c b");
 }
 
+/* One at a time, and nobody runs meanwhile: the queue's own order, not the scheduler's. */
+Test(semaphore, hands_each_unit_to_the_first_of_the_queue)
+{
+    struct thread *const order[] = {&high, &a, &c, &b};
+
+    start(&a, "a", EQUAL, take_and_say, NULL);
+    start(&b, "b", LOW, take_and_say, NULL);
+    start(&c, "c", EQUAL, take_and_say, NULL);
+    thread_sleep_until(1 * MS);
+    start(&high, "high", HIGH, take_and_say, NULL);
+    preempt_disable();
+    for (unsigned i = 0; i < 4; i++) {
+        give();
+        for (unsigned j = 0; j < 4; j++)
+            cr_assert_eq(thread_state(order[j]), j <= i ? THREAD_READY : THREAD_WAITING, "unit %u, thread %s", i,
+                         order[j]->name);
+    }
+    preempt_enable();
+    thread_join(&b);
+    expect_trace("high a c b");
+}
+
 Test(semaphore, lets_a_more_urgent_thread_run_before_give_returns)
 {
     start(&high, "high", HIGH, take_and_say, NULL);
