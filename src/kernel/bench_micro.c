@@ -15,7 +15,9 @@
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/pic.h"
 #include "thread/arch.h"
+#include "thread/mutex.h"
 #include "thread/sched.h"
+#include "thread/semaphore.h"
 
 enum {
     SAMPLES = BENCH_MICRO_SAMPLES,
@@ -119,6 +121,56 @@ static void bench_yield(const char *name, unsigned threads)
 static void *return_argument(void *argument)
 {
     return argument;
+}
+
+/* Two threads that wait for each other in turn: from the give, over the giver's own wait, to the other's return. */
+static struct semaphore turns[2];
+static uint64_t given_at;
+
+static void *semaphore_main(void *argument)
+{
+    size_t self = (size_t)(uintptr_t)argument;
+
+    for (;;) {
+        semaphore_take(&turns[self]);
+        if (given_at)
+            bench_sample(rdtsc() - given_at);
+        if (sample_count >= SAMPLES + WARM_UP)
+            break;
+        given_at = rdtsc();
+        semaphore_give(&turns[!self]);
+    }
+    semaphore_give(&turns[!self]);
+    return NULL;
+}
+
+static void bench_semaphore(void)
+{
+    static struct thread threads[2];
+
+    semaphore_init(&turns[0], 0);
+    semaphore_init(&turns[1], 0);
+    given_at = 0;
+    for (uintptr_t i = 0; i < 2; i++)
+        start(&threads[i], "semaphore", THREAD_PRIORITY_NORMAL, semaphore_main, (void *)i);
+    semaphore_give(&turns[0]);
+    for (size_t i = 0; i < 2; i++)
+        (void)thread_join(&threads[i]);
+    bench_report("thread.sem_oneway", "instructions");
+}
+
+static void bench_mutex(void)
+{
+    static struct mutex mutex = MUTEX_INIT(mutex);
+
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        uint64_t before = rdtsc();
+
+        mutex_lock(&mutex);
+        mutex_unlock(&mutex);
+        bench_sample(rdtsc() - before);
+    }
+    bench_report("thread.mutex_pair", "instructions");
 }
 
 static void bench_lifecycle(void)
@@ -500,6 +552,8 @@ void bench_micro(void)
     bench_report_one("image.thread", sizeof(struct thread), "bytes");
     bench_yield("thread.yield", 2);
     bench_yield("thread.yield_1000", YIELD_MANY);
+    bench_semaphore();
+    bench_mutex();
     bench_lifecycle();
     bench_irq_entry();
     bench_irq_thread("irq.thread", false, false);
