@@ -2,7 +2,6 @@
 #include "kernel/backtrace.h"
 
 #include "executor/async_trace.h"
-#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/mmu.h"
 #include "lib/format.h"
 #include "lib/mem.h"
@@ -14,10 +13,6 @@ enum {
     WAITS_MAX = 16,
     OPCODE_RET = 0xc3,
 };
-
-#define PAGE_PRESENT UINT64_C(0x001)
-#define PAGE_LARGE   UINT64_C(0x080)
-#define PAGE_ADDRESS UINT64_C(0x000ffffffffff000)
 
 extern char text_start[], text_end[], symbols_start[], symbols_end[], boot_stack[], boot_stack_top[];
 extern char interrupt_return[], exception_return[];
@@ -293,19 +288,9 @@ void backtrace_thread(backtrace_sink *print, const struct thread *thread)
 
 static bool page_present(uintptr_t address)
 {
-    uint64_t entry = read_cr3();
+    struct translation page;
 
-    if ((uintptr_t)((intptr_t)(address << 16) >> 16) != address) /* not canonical */
-        return false;
-    for (unsigned shift = 39;; shift -= 9) {
-        const uint64_t *table = mmu_direct((struct physical){entry & PAGE_ADDRESS});
-
-        entry = table[address >> shift & 511];
-        if (!(entry & PAGE_PRESENT))
-            return false;
-        if (shift == 12 || (entry & PAGE_LARGE))
-            return true;
-    }
+    return mmu_translate_unlocked((const void *)address, &page) == STATUS_OK;
 }
 
 /* Whether a few bytes of memory can be read: a pointer that was overwritten must not fault in a report. */

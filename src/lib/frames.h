@@ -57,9 +57,9 @@ struct frame_range {
 
 /*
  * What of the loader's map may be handed out: sorted, disjoint, whole frames. Where ranges overlap, one that is not
- * usable wins; `reserved` are further ranges that nobody may have, in bytes. Nothing below 1 MiB is in it (the BIOS
- * data area, its extension, option ROMs: IBM PC AT), nothing beyond FRAMES_MAX. Returns how many there are; beyond
- * `capacity` the smallest are left out. Context: boot.
+ * usable wins; so do the loader's structure and modules, and `reserved`: further ranges that nobody may have, in bytes.
+ * Nothing below 1 MiB is in it (the BIOS data area, its extension, option ROMs: IBM PC AT), nothing beyond FRAMES_MAX.
+ * Returns how many there are; beyond `capacity` the smallest are left out. Context: boot.
  */
 size_t frames_usable(const struct boot_info *info, const struct memory_range *reserved, size_t reserved_count,
                      struct frame_range *usable, size_t capacity);

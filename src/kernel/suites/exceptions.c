@@ -226,19 +226,6 @@ TEST_PANICS(two_protection, "panic.double_fault_of_gp", "double fault, in thread
     *(volatile uint32_t *)far_away = 1;
 }
 
-static volatile unsigned depth_wanted = 1000000;
-
-/* Uses up any stack: a call of itself that no compiler can see the end of. */
-static unsigned deepen(unsigned depth)
-{
-    volatile unsigned char frame[200] = {0};
-
-    frame[depth % sizeof(frame)] = (unsigned char)depth;
-    if (depth == depth_wanted)
-        return frame[0];
-    return deepen(depth + 1) + frame[depth % sizeof(frame)];
-}
-
 static bool deepen_once(struct trap_frame *frame)
 {
     static unsigned calls;

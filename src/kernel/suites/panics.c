@@ -12,19 +12,6 @@ static void wait_for_it(void)
     sleep_for(50 * MS);
 }
 
-static volatile unsigned depth_wanted = 1000000;
-
-/* Uses up any stack: a call of itself that no compiler can see the end of. */
-static unsigned deepen(unsigned depth)
-{
-    volatile unsigned char frame[200] = {0};
-
-    frame[depth % sizeof(frame)] = (unsigned char)depth;
-    if (depth == depth_wanted)
-        return frame[0];
-    return deepen(depth + 1) + frame[depth % sizeof(frame)];
-}
-
 static void *deep_thread(void *unused)
 {
     (void)unused;
@@ -146,7 +133,7 @@ static volatile unsigned zero;
 
 TEST_PANICS(divide, "panic.divide_by_zero", "divide error")
 {
-    zero = depth_wanted / zero;
+    zero = 1000000 / zero;
 }
 
 TEST_PANICS(general_protection, "panic.non_canonical_address", "general protection")

@@ -329,3 +329,16 @@ void apic_register_set(unsigned offset, uint32_t value)
 {
     apic_registers()[offset / 4] = value;
 }
+
+static volatile unsigned depth_wanted = 1000000;
+
+/* A call of itself that no compiler can see the end of. */
+unsigned deepen(unsigned depth)
+{
+    volatile unsigned char frame[200] = {0};
+
+    frame[depth % sizeof(frame)] = (unsigned char)depth;
+    if (depth == depth_wanted)
+        return frame[0];
+    return deepen(depth + 1) + frame[depth % sizeof(frame)];
+}

@@ -126,4 +126,7 @@ void check_events(const uint32_t first[DEVICE_ALL], const uint32_t count[DEVICE_
 uint32_t apic_register(unsigned offset);
 void apic_register_set(unsigned offset, uint32_t value);
 
+/* Uses up any stack, from depth 0 on. Context: any. */
+unsigned deepen(unsigned depth);
+
 #endif

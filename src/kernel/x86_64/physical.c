@@ -21,16 +21,10 @@ static uint64_t left_out;
 
 static void find_ranges(const struct boot_info *info)
 {
-    struct memory_range reserved[2 + BOOT_MAX_MODULES];
-    size_t count = 0;
-
-    reserved[count++] = (struct memory_range){
+    const struct memory_range image = {
         .base = (uint64_t)image_start, .size = (uint64_t)image_end - (uint64_t)image_start, .kind = MEMORY_RESERVED};
-    reserved[count++] = (struct memory_range){
-        .base = info->info_base, .size = info->info_size, .kind = MEMORY_RESERVED};
-    for (size_t i = 0; i < info->module_count; i++)
-        reserved[count++] = info->modules[i];
-    range_count = frames_usable(info, reserved, count, ranges, RANGES_MAX);
+
+    range_count = frames_usable(info, &image, 1, ranges, RANGES_MAX);
 }
 
 /* Cuts the table out of a range that is mapped. Returns its physical address, 0 if it fits nowhere. */
@@ -123,8 +117,7 @@ enum status frame_alloc(struct physical *frame)
 enum status frame_alloc_run(uint32_t count, uint32_t align, struct physical *first)
 {
     uint64_t flags = lock_acquire(&lock);
-    enum status status = count == 1 && align == 1 ? frames_take(&frames, &first->address)
-                                                  : frames_take_run(&frames, count, align, &first->address);
+    enum status status = frames_take_run(&frames, count, align, &first->address);
 
     lock_release(&lock, flags);
     return status;
