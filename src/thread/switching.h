@@ -206,6 +206,9 @@ static inline void resettle(struct cpu *cpu)
         cpu->need_resched = true;
 }
 
+/* What waking a thread's waker does. Context: any. */
+void thread_waker_wake(struct waker *waker);
+
 /* Takes the running thread off the CPU until make_ready(); it goes on with interrupts as the moment's flags say. */
 static inline void wait(struct cpu *cpu, struct irq_moment moment)
 {
