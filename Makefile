@@ -36,7 +36,7 @@ WARN_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-i
 WARN_clang := -Wcomma -Wunreachable-code-break -Wno-language-extension-token
 COMPILER := $(if $(findstring clang,$(notdir $(CC))),clang,gcc)
 
-CSTD := -std=c17 -Isrc $(WARN) $(WARN_$(COMPILER))
+CSTD := -std=c17 -Isrc -Isrc/kernel/x86_64 $(WARN) $(WARN_$(COMPILER))
 # -mgeneral-regs-only: interrupts and switches save no vector state, so no kernel instruction may use any.
 # -fno-tree-loop-distribute-patterns: else memset's loop becomes a call to memset.
 KFLAGS_gcc := -fno-tree-loop-distribute-patterns -mstack-protector-guard=global
@@ -157,11 +157,11 @@ $(1)/src/lib/mem.c.o: EXTRA := $$(HOST_RENAME) -fno-builtin
 $(1)/%.c.o: %.c Makefile
 	@mkdir -p $$(@D)
 	$$(call say,HOSTCC)
-	$$(Q)gcc $$(HOSTFLAGS) $(2) $$(EXTRA) $$(if $$(findstring tests/,$$<),-Itests/host -Wno-pedantic -Wno-conversion) -MMD -MP -c $$< -o $$@
+	$$(Q)gcc $$(HOSTFLAGS) $(2) $$(EXTRA) -Itests/host $$(if $$(findstring tests/,$$<),-Wno-pedantic -Wno-conversion) -MMD -MP -c $$< -o $$@
 $(1)/%.S.o: %.S Makefile
 	@mkdir -p $$(@D)
 	$$(call say,HOSTCC)
-	$$(Q)gcc $$(HOSTFLAGS) -D__ASSEMBLER__ -MMD -MP -c $$< -o $$@
+	$$(Q)gcc $$(HOSTFLAGS) -Itests/host -D__ASSEMBLER__ -MMD -MP -c $$< -o $$@
 $(1)/host-tests: $$(PURE_SRC:%=$(1)/%.o) $$(HOST_TEST_SRC:%=$(1)/%.o) | $$(SYMBOLS)
 	$$(call say,LD)
 	$$(Q)gcc $(2) $$^ -lcriterion -lm -o $$@

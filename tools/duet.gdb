@@ -110,7 +110,7 @@ class Threads(Report):
             mark = "*" if address_of(thread.address) == current else ""
             rows.append([mark + str(int(thread["id"])), text_of(thread["name"]), states.get(int(thread["condition"]), "?"),
                          str(int(thread["priority"])), str(int(thread["switches"])),
-                         "%.3f" % (int(thread["run_ns"]) / 1e6), "%#x" % address_of(thread.address),
+                         "now" if mark else "%.3f" % (int(thread["run_ns"]) / 1e6), "%#x" % address_of(thread.address),
                          self.where(thread, current)])
         print_table(["id", "name", "state", "prio", "switches", "run ms", "address", "where"], rows)
 

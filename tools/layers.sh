@@ -22,13 +22,13 @@ awk '
     }
     /^[[:space:]]*#[[:space:]]*include[[:space:]]*</ {
         split(FILENAME, path, "/")
-        if ($0 !~ /<(stdbool|stddef|stdint|stdarg|stdatomic|limits|linux\/input-event-codes)\.h>/) {
+        if ($0 !~ /<(machine\/[a-z]+|stdbool|stddef|stdint|stdarg|stdatomic|limits|linux\/input-event-codes)\.h>/) {
             print FILENAME ":" FNR ": not a freestanding header: " $0
             bad = 1
         }
     }
-    /__asm__|(^|[^a-z_])asm[[:space:]]*(\(|volatile)/ && FILENAME !~ /kernel\/x86_64\/cpu\.h$/ {
-        print FILENAME ":" FNR ": inline assembly belongs in kernel/x86_64/cpu.h"
+    /__asm__|(^|[^a-z_])asm[[:space:]]*(\(|volatile)/ && FILENAME !~ /kernel\/x86_64\/(cpu|machine\/[a-z]+)\.h$/ {
+        print FILENAME ":" FNR ": inline assembly belongs in kernel/x86_64/cpu.h and machine/"
         bad = 1
     }
     /#[[:space:]]*if.*(TEST|HOST)/ { print FILENAME ":" FNR ": no test hooks in src"; bad = 1 }

@@ -65,13 +65,11 @@ static struct thread_line thread_line(const struct thread *thread)
     struct thread_line line = {.id = thread->id,
                                .priority = thread->priority,
                                .state = (uint8_t)thread_state(thread),
-                               .run_ns = thread->run_ns,
+                               .run_ns = thread_run_ns(thread),
                                .switches = thread->switches,
                                .stack_used = stack_used(thread->stack, thread->stack_bytes),
                                .stack_bytes = thread->stack_bytes};
 
-    if (thread == thread_current())
-        line.run_ns += clock_now_ns() - cpu_this()->switched_in_ns;
     for (size_t i = 0; i < THREAD_NAME_BYTES; i++)
         line.name[i] = thread->name[i];
     return line;

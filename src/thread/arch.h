@@ -1,26 +1,37 @@
 /*
- * The seam between threads and the machine. The kernel and the host tests each define these functions at link time;
- * nothing else in src/thread touches hardware.
+ * The seam between threads and the machine. The kernel and the host tests each define these functions, at link time or
+ * inline in a header of their own folder machine/; nothing else in src/thread touches hardware.
  */
 #ifndef DUET_THREAD_ARCH_H
 #define DUET_THREAD_ARCH_H
 
-#include "lib/base.h"
+#include <machine/interrupts.h>
+
+#include "lib/clock.h"
 
 /* In the flags of irq_save() and irq_restore(): interrupts are on. RFLAGS.IF (Intel SDM vol. 1, 3.4.3). */
 #define IRQ_ENABLED UINT64_C(0x200)
 
-/* Turns interrupts off and returns what irq_restore() needs to put them back as they were. They nest. Context: any. */
-uint64_t irq_save(void);
-void irq_restore(uint64_t flags);
-bool irq_enabled(void);
+/*
+ * From machine/interrupts.h. Context: any.
+ *
+ * uint64_t irq_save(void): turns interrupts off and returns what irq_restore() needs to put them back as they were.
+ * void irq_restore(uint64_t flags): they nest.
+ * bool irq_enabled(void)
+ */
 
-/* irq_save() and clock_now_ns() in one: most critical sections of the scheduler begin with both. Context: any. */
+/* Most critical sections of the scheduler begin with both. */
 struct irq_moment {
     uint64_t flags;
     uint64_t now_ns;
 };
-struct irq_moment irq_save_now(void);
+
+static inline struct irq_moment irq_save_now(void)
+{
+    uint64_t flags = irq_save();
+
+    return (struct irq_moment){flags, clock_now_ns()};
+}
 
 /*
  * Waits for an interrupt: turns interrupts on and halts with no instruction between, so that an interrupt cannot slip
@@ -38,25 +49,26 @@ void stack_free(void *stack, size_t size_bytes);
 
 /*
  * Saves the callee-saved registers and `flags` on the running stack, stores the stack pointer in *save, and continues
- * on the stack whose pointer is `load`, by irq_restore() of the flags saved there. Returns, its caller's interrupts as
- * `flags` says, when something switches back. In switch.S, the same file for kernel and host. Context: interrupts off.
+ * on the stack whose pointer is *load, with the flags saved there, as irq_restore() puts them back. Returns, its
+ * caller's interrupts as `flags` says, when something switches back. In switch.S, the same file for kernel and host.
+ * Context: interrupts off.
  */
-void context_switch(uintptr_t *save, uintptr_t load, uint64_t flags);
+void context_switch(uintptr_t *save, const uintptr_t *load, uint64_t flags);
 
 /* Where a new thread's first switch lands: clears the frame chain and calls thread_main(). In switch.S. */
 void thread_trampoline(void);
 
 /* What context_switch() pops, lowest address first: the stack of a thread that does not run begins with this. */
 struct switch_frame {
-    uint64_t flags;
     uint64_t r15, r14, r13, r12, rbx, rbp;
+    uint64_t flags;
     uint64_t rip;
 };
 _Static_assert(sizeof(struct switch_frame) == 64, "switch.S pops seven words and returns");
-_Static_assert(offsetof(struct switch_frame, flags) == 0 && offsetof(struct switch_frame, r15) == 8 &&
-                   offsetof(struct switch_frame, r14) == 16 && offsetof(struct switch_frame, r13) == 24 &&
-                   offsetof(struct switch_frame, r12) == 32 && offsetof(struct switch_frame, rbx) == 40 &&
-                   offsetof(struct switch_frame, rbp) == 48 && offsetof(struct switch_frame, rip) == 56,
+_Static_assert(offsetof(struct switch_frame, r15) == 0 && offsetof(struct switch_frame, r14) == 8 &&
+                   offsetof(struct switch_frame, r13) == 16 && offsetof(struct switch_frame, r12) == 24 &&
+                   offsetof(struct switch_frame, rbx) == 32 && offsetof(struct switch_frame, rbp) == 40 &&
+                   offsetof(struct switch_frame, flags) == 48 && offsetof(struct switch_frame, rip) == 56,
                "switch.S pops in this order");
 
 #endif

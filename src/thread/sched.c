@@ -22,7 +22,7 @@ __attribute__((noinline)) void switch_armed(struct thread *previous, struct thre
 
     cpu->timer_armed_ns = next->slice_end_ns;
     timer_arm(next->slice_end_ns);
-    context_switch(&previous->sp, next->sp, flags);
+    context_switch(&previous->sp, &next->sp, flags);
 }
 
 void sched_preempt(void)
@@ -81,6 +81,15 @@ enum thread_state thread_state(const struct thread *thread)
     return condition == THREAD_READY && thread == cpu_this()->current ? THREAD_RUNNING : condition;
 }
 
+uint64_t thread_run_ns(const struct thread *thread)
+{
+    uint64_t flags = irq_save();
+    uint64_t run_ns = thread->run_ns + (thread == cpu_this()->current ? clock_now_ns() : 0);
+
+    irq_restore(flags);
+    return run_ns;
+}
+
 void sched_preempt_enabled(void)
 {
     uint64_t flags = irq_save();
@@ -95,8 +104,8 @@ void thread_yield(void)
     struct thread *current = cpu->current;
     struct thread *next = ring_next(current);
 
-    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    if (unlikely(cpu->need_resched)) {
+    if (unlikely(cpu->not_plain)) {
+        ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
         leave(cpu, moment.flags);
         return;
     }

@@ -11,19 +11,23 @@ enum { SCHED_QUANTUM_NS = 10000000 };
 /* One CPU's scheduler state. Interrupts off. */
 struct cpu {
     struct thread *current;
-    uint32_t irq_depth;    /* greater than 0: in an interrupt */
-    int32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
-    bool inheritance;      /* off: who waits for a mutex lends its owner no priority */
-    bool need_resched;     /* something more urgent than the current thread is ready, or its turn is over */
-    uint32_t ready_mask;   /* bit p: ready[p] is not NULL */
+    union {
+        struct {
+            uint16_t irq_depth;    /* greater than 0: in an interrupt */
+            bool need_resched;     /* something more urgent than the current thread is ready, or its turn is over */
+            int32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
+        };
+        uint64_t not_plain; /* all of these in one: zero in a thread that can be preempted, and need not be */
+    };
+    bool inheritance;                        /* off: who waits for a mutex lends its owner no priority */
+    uint64_t ready_mask;                     /* bit p: ready[p] is not NULL */
     struct thread *ready[THREAD_PRIORITIES]; /* whose turn it is, in a ring of those whose turn it will be; the running
                                               * thread is the first of its ring, and the idle thread always ready */
     struct timer_queue timers;
     uint64_t timer_armed_ns; /* what timer_arm() was last told */
     uint64_t quantum_ns;
     uint64_t switches;
-    uint64_t switched_in_ns; /* when the current thread was */
-    void *dead_stacks;       /* of threads that have ended, each holding the next and its own size */
+    void *dead_stacks; /* of threads that have ended, each holding the next and its own size */
     struct thread idle;
 };
 

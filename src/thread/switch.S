@@ -1,37 +1,38 @@
 /*
- * void context_switch(uintptr_t *save, uintptr_t load, uint64_t flags)
+ * void context_switch(uintptr_t *save, const uintptr_t *load, uint64_t flags)
  *
  * The SysV ABI lets a call clobber everything but rbx, rbp, r12-r15 and rsp, so these seven are a thread's state at a
- * switch, and whether it had interrupts on. The last step is irq_restore(), so that whoever is switched to goes on with
- * its own. No privileged instruction: the host tests run this very file.
+ * switch, and whether it had interrupts on. The last step puts those back, so that whoever is switched to goes on with
+ * its own. It is the machine's; all else, the host tests run from this very file.
  *
  *      stack of a thread that does not run (struct switch_frame):
- *          +56  return address         +24  r13
- *          +48  rbp                    +16  r14
- *          +40  rbx                     +8  r15
- *          +32  r12             rsp ->  +0  flags
+ *          +56  return address         +24  r12
+ *          +48  flags                  +16  r13
+ *          +40  rbp                     +8  r14
+ *          +32  rbx             rsp ->  +0  r15
  */
+#include <machine/switch.h>
+
     .text
     .globl context_switch
     .type context_switch, @function
 context_switch:
+    push %rdx
     push %rbp
     push %rbx
     push %r12
     push %r13
     push %r14
     push %r15
-    push %rdx
     mov %rsp, (%rdi)
-    mov %rsi, %rsp
-    pop %rdi
+    mov (%rsi), %rsp
     pop %r15
     pop %r14
     pop %r13
     pop %r12
     pop %rbx
     pop %rbp
-    jmp irq_restore
+    RETURN_WITH_FLAGS
     .size context_switch, . - context_switch
 
 /*

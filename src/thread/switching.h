@@ -28,7 +28,7 @@ static inline void ready_insert(struct cpu *cpu, struct thread *thread)
     }
     list_init(&thread->ring);
     cpu->ready[priority] = thread;
-    cpu->ready_mask |= 1u << priority;
+    cpu->ready_mask |= UINT64_C(1) << priority;
 }
 
 /* Takes the running thread, whose turn it is, out of its ring. */
@@ -40,7 +40,7 @@ static inline void ready_remove_current(struct cpu *cpu)
 
     if (next == current) {
         cpu->ready[priority] = NULL;
-        cpu->ready_mask &= ~(1u << priority);
+        cpu->ready_mask &= ~(UINT64_C(1) << priority);
         return;
     }
     list_remove(&current->ring);
@@ -57,7 +57,7 @@ static inline void ready_move(struct cpu *cpu, struct thread *thread, uint8_t pr
     list_remove(&thread->ring);
     if (next == thread) {
         cpu->ready[thread->priority] = NULL;
-        cpu->ready_mask &= ~(1u << thread->priority);
+        cpu->ready_mask &= ~(UINT64_C(1) << thread->priority);
     } else if (cpu->ready[thread->priority] == thread) {
         cpu->ready[thread->priority] = next;
     }
@@ -106,8 +106,8 @@ static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_mo
 {
     struct thread *previous = cpu->current;
 
-    previous->run_ns += moment.now_ns - cpu->switched_in_ns;
-    cpu->switched_in_ns = moment.now_ns;
+    previous->run_ns += moment.now_ns;
+    next->run_ns -= moment.now_ns;
     next->slice_end_ns = moment.now_ns + next->slice_left_ns;
     next->switches++;
     cpu->switches++;
@@ -115,13 +115,13 @@ static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_mo
     if (unlikely(next->slice_end_ns < cpu->timer_armed_ns) && slice_contended(cpu))
         switch_armed(previous, next, moment.flags);
     else
-        context_switch(&previous->sp, next->sp, moment.flags);
+        context_switch(&previous->sp, &next->sp, moment.flags);
 }
 
 /* The first of the most urgent. */
 static inline struct thread *pick(const struct cpu *cpu)
 {
-    return cpu->ready[31 ^ (size_t)__builtin_clz(cpu->ready_mask)]; /* 31 - clz, and one instruction */
+    return cpu->ready[63 ^ (size_t)__builtin_clzll(cpu->ready_mask)]; /* 63 - clz, and one instruction */
 }
 
 /* Picks the next thread and switches to it if it is another. */

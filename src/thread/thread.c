@@ -142,6 +142,7 @@ void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t 
 {
     struct cpu *cpu = cpu_this();
     void *idle_stack = stack_alloc(THREAD_STACK_BYTES);
+    uint64_t now_ns;
 
     *cpu = (struct cpu){.inheritance = true, .quantum_ns = quantum_ns, .timer_armed_ns = TIMER_NEVER};
     list_init(&thread_all);
@@ -149,8 +150,9 @@ void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t 
     thread_prepare(boot, "boot", THREAD_PRIORITY_NORMAL, NULL, NULL);
     boot->stack = stack;
     boot->stack_bytes = stack_bytes;
-    cpu->switched_in_ns = clock_now_ns();
-    boot->slice_end_ns = cpu->switched_in_ns + quantum_ns;
+    now_ns = clock_now_ns();
+    boot->run_ns = -now_ns;
+    boot->slice_end_ns = now_ns + quantum_ns;
     cpu->current = boot;
     ready_insert(cpu, boot);
     thread_enlist(boot);

@@ -37,10 +37,9 @@ struct wait_queue;
 typedef void *thread_entry(void *argument);
 
 struct thread {
-    struct waker waker; /* waking it is thread_wake(); first, so that a waker is a thread */
-
     /* interrupts off */
     uintptr_t sp;           /* valid while it does not run; points at a struct switch_frame */
+    struct waker waker;     /* waking it is thread_wake() */
     struct list ring;       /* the ready threads of its priority, in the order of their turns; or its wait queue */
     uint8_t condition;      /* enum thread_state, THREAD_READY for the running one too: see thread_state() */
     bool token;             /* woken while not parked: the next park returns at once */
@@ -48,8 +47,8 @@ struct thread {
     uint8_t priority;       /* what it runs at: its own, or what it inherits */
     uint64_t slice_end_ns;  /* while running */
     uint64_t slice_left_ns; /* while not */
-    uint64_t run_ns;
-    uint64_t switches; /* times it was switched to */
+    uint64_t run_ns;        /* while it runs, less the time at which it was switched to: see thread_run_ns() */
+    uint64_t switches;      /* times it was switched to */
     struct timer deadline;
     struct waker expired;        /* what the deadline of a wait in a queue wakes */
     struct wait_queue *waits_in; /* while THREAD_WAITING */
@@ -96,6 +95,9 @@ struct thread *thread_current(void);
 
 /* What it is doing. Context: any. */
 enum thread_state thread_state(const struct thread *thread);
+
+/* How long it has run in all. Context: any. */
+uint64_t thread_run_ns(const struct thread *thread);
 
 /* Lets the other ready threads of this priority run first. Context: thread. */
 void thread_yield(void);

@@ -278,13 +278,6 @@ NO_PLACES uint64_t irq_save(void)
     return flags;
 }
 
-NO_PLACES struct irq_moment irq_save_now(void)
-{
-    uint64_t flags = irq_save();
-
-    return (struct irq_moment){flags, clock_now_ns()};
-}
-
 NO_PLACES void irq_restore(uint64_t flags)
 {
     stack_announce();

@@ -14,7 +14,7 @@ static const struct registers distinct = {0x1515151515151515, 0x1414141414141414
                                           0x1212121212121212, 0x0b0b0b0b0b0b0b0b, 0xb0b0b0b0b0b0b0b0};
 static const struct registers other = {0x51, 0x41, 0x31, 0x21, 0xb1, 0xb2};
 
-void switch_with(uintptr_t *save, uintptr_t load, const struct registers *before, struct registers *after);
+void switch_with(uintptr_t *save, const uintptr_t *load, const struct registers *before, struct registers *after);
 void switch_landing(void);
 
 /* What a flow that was prepared by hand found in its registers and in rsp. */
@@ -74,7 +74,7 @@ __asm__("    .text\n"
         "    mov $5, %ebx\n"
         "    mov $6, %ebp\n"
         "    lea switch_away_sp(%rip), %rdi\n"
-        "    mov switch_back_sp(%rip), %rsi\n"
+        "    lea switch_back_sp(%rip), %rsi\n"
         "    xor %edx, %edx\n"
         "    call context_switch\n"
         "    jmp 1b\n");
@@ -83,8 +83,8 @@ static struct switch_frame *prepare(char *stack, const struct registers *registe
 {
     struct switch_frame *frame = (struct switch_frame *)(void *)(stack + STACK_BYTES - sizeof(*frame));
 
-    *frame = (struct switch_frame){IRQ_ENABLED,    registers->r15, registers->r14, registers->r13,
-                                   registers->r12, registers->rbx, registers->rbp, (uintptr_t)rip};
+    *frame = (struct switch_frame){registers->r15, registers->r14, registers->r13, registers->r12,
+                                   registers->rbx, registers->rbp, IRQ_ENABLED,    (uintptr_t)rip};
     return frame;
 }
 
@@ -101,9 +101,10 @@ static void expect_registers(const struct registers *found, const struct registe
 Test(context_switch, lands_with_the_registers_of_the_prepared_frame)
 {
     char *stack = stack_alloc(STACK_BYTES);
+    uintptr_t load = (uintptr_t)prepare(stack, &distinct, switch_landing);
     struct registers after;
 
-    switch_with(&switch_back_sp, (uintptr_t)prepare(stack, &distinct, switch_landing), &other, &after);
+    switch_with(&switch_back_sp, &load, &other, &after);
     expect_registers(&switch_landed, &distinct);
     cr_assert_eq(switch_landed_sp, (uintptr_t)stack + STACK_BYTES);
     stack_free(stack, STACK_BYTES);
@@ -121,7 +122,7 @@ Test(context_switch, gives_each_side_its_own_interrupts)
     load = (uintptr_t)prepare(stack, &distinct, switch_landing);
     for (unsigned i = 0; i < 3; i++) {
         irq_save();
-        switch_with(&switch_back_sp, load, &distinct, &after);
+        switch_with(&switch_back_sp, &load, &distinct, &after);
         cr_assert(irq_enabled());
         load = switch_away_sp;
         cr_assert_eq(((const struct switch_frame *)load)->flags, 0);
@@ -138,7 +139,7 @@ Test(context_switch, gives_back_every_callee_saved_register_however_often)
     for (unsigned i = 0; i < 100; i++) {
         const struct registers *before = i % 2 ? &distinct : &other;
 
-        switch_with(&switch_back_sp, load, before, &after);
+        switch_with(&switch_back_sp, &load, before, &after);
         expect_registers(&after, before);
         load = switch_away_sp;
     }
@@ -148,10 +149,11 @@ Test(context_switch, gives_back_every_callee_saved_register_however_often)
 Test(context_switch, saves_what_the_prepared_frame_describes)
 {
     char *stack = stack_alloc(STACK_BYTES);
+    uintptr_t load = (uintptr_t)prepare(stack, &distinct, switch_landing);
     const struct switch_frame *saved;
     struct registers after;
 
-    switch_with(&switch_back_sp, (uintptr_t)prepare(stack, &distinct, switch_landing), &other, &after);
+    switch_with(&switch_back_sp, &load, &other, &after);
     saved = (const struct switch_frame *)switch_away_sp;
     cr_assert_eq(saved->r15, 1);
     cr_assert_eq(saved->r14, 2);

@@ -420,7 +420,7 @@ static uint64_t run_ns_of_all(uint64_t *now)
     *now = clock_now_ns();
     list_for_each (node, &thread_all)
         sum += container_of(node, struct thread, all)->run_ns;
-    sum += *now - cpu_this()->switched_in_ns;
+    sum += *now; /* the running one's lacks it */
     irq_restore(flags);
     return sum;
 }
