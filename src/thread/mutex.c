@@ -102,7 +102,7 @@ static inline void wait_for_owner(struct cpu *cpu, struct mutex *mutex, struct i
     }
     wait_queue_enter(cpu, &mutex->queue, mutex);
     inherit(cpu, owner);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 static __attribute__((noinline)) void lock_slowly(struct mutex *mutex)

@@ -13,6 +13,7 @@
 #include "thread/sched.h"
 
 #include "thread/switching.h"
+#include "thread/waiting.h"
 
 struct cpu cpu_boot;
 
@@ -20,19 +21,54 @@ __attribute__((noinline)) void switch_armed(struct thread *previous, struct thre
 {
     struct cpu *cpu = cpu_this();
 
-    cpu->timer_armed_ns = next->slice_end_ns;
-    timer_arm(next->slice_end_ns);
+    slice_contend(cpu);
     context_switch(&previous->sp, &next->sp, flags);
 }
 
+void slice_contend(struct cpu *cpu)
+{
+    cpu->current->slice_end_ns = slice_end(cpu->current, clock_now_ns());
+    arm_by(cpu, cpu->current->slice_end_ns);
+}
+
+__attribute__((noinline)) void make_ready_rarely(struct thread *thread, uint64_t flags)
+{
+    struct cpu *cpu = cpu_this();
+
+    make_ready(cpu, thread);
+    leave(cpu, flags);
+}
+
+__attribute__((noinline)) void wait_queue_wake_rarely(struct thread *thread, uint64_t flags)
+{
+    struct cpu *cpu = cpu_this();
+
+    wait_queue_wake(cpu, thread, false);
+    leave(cpu, flags);
+}
+
+/* A thread that is preempted keeps what is left of its turn; every other has a whole one before it whenever it does not
+ * run, so that those ways to the CPU and from it need not say so. */
 void sched_preempt(void)
 {
-    preempt_with(cpu_this(), 0);
+    struct cpu *cpu = cpu_this();
+    uint64_t now = clock_now_ns();
+    struct thread *next;
+
+    if (unlikely(cpu->not_plain != CPU_PLAIN_BUT_RESCHED))
+        ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
+    end_turn_if_over(cpu, now);
+    cpu->need_resched = false;
+    next = pick(cpu);
+    if (next != cpu->current)
+        switch_to(cpu, next, (struct irq_moment){0, now});
+    cpu->current->slice_left_ns = cpu->current->quantum_ns;
 }
 
 __attribute__((noinline)) void preempt(uint64_t flags)
 {
-    preempt_with(cpu_this(), flags);
+    sched_preempt();
+    irq_restore(flags);
 }
 
 void sched_timer_interrupt(void)
@@ -113,7 +149,6 @@ void thread_yield(void)
         irq_restore(moment.flags);
         return;
     }
-    current->slice_left_ns = cpu->quantum_ns;
     cpu->ready[current->priority] = next;
     switch_to(cpu, next, moment);
 }
@@ -169,10 +204,11 @@ void thread_waker_wake(struct waker *waker)
     if (thread->condition != THREAD_PARKED) {
         thread->token = true;
         irq_restore(flags);
-        return;
+    } else if (unlikely(slice_is_to_be_watched_for(cpu, thread))) {
+        make_ready_rarely(thread, flags);
+    } else {
+        make_ready_last(cpu, thread, flags);
     }
-    make_ready(cpu, thread);
-    leave(cpu, flags);
 }
 
 void thread_wake(struct thread *thread)

@@ -13,8 +13,8 @@ struct cpu {
     struct thread *current;
     union {
         struct {
-            uint16_t irq_depth;    /* greater than 0: in an interrupt */
             bool need_resched;     /* something more urgent than the current thread is ready, or its turn is over */
+            uint16_t irq_depth;    /* greater than 0: in an interrupt */
             int32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
         };
         uint64_t not_plain; /* all of these in one: zero in a thread that can be preempted, and need not be */
@@ -30,6 +30,10 @@ struct cpu {
     void *dead_stacks; /* of threads that have ended, each holding the next and its own size */
     struct thread idle;
 };
+
+/* cpu.not_plain if need_resched is all there is. */
+enum { CPU_PLAIN_BUT_RESCHED = 1 };
+_Static_assert(offsetof(struct cpu, need_resched) == offsetof(struct cpu, not_plain), "it is the lowest byte");
 
 /* The CPU this code runs on: there is one. */
 extern struct cpu cpu_boot;
@@ -58,7 +62,7 @@ void sched_preempt(void);
 /* True if the way out of an interrupt must call sched_preempt(). Context: interrupts off. */
 static inline bool sched_preempt_due(const struct cpu *cpu)
 {
-    return unlikely(cpu->need_resched) && cpu->preempt_count == 0;
+    return unlikely(cpu->not_plain == CPU_PLAIN_BUT_RESCHED);
 }
 
 /* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */

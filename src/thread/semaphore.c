@@ -30,7 +30,7 @@ static inline void wait_for_unit(struct cpu *cpu, struct semaphore *semaphore, s
 {
     atomic_store_explicit(&semaphore->units, -1, memory_order_relaxed);
     wait_queue_enter(cpu, &semaphore->queue, NULL);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 static __attribute__((noinline)) void take_slowly(struct semaphore *semaphore)
@@ -103,8 +103,7 @@ static __attribute__((noinline)) void give_slowly(struct semaphore *semaphore)
         irq_restore(flags);
         return;
     }
-    wait_queue_wake(cpu, first, false);
-    leave(cpu, flags);
+    wait_queue_wake_last(cpu, first, flags);
 }
 
 void semaphore_give(struct semaphore *semaphore)

@@ -84,13 +84,13 @@ static inline void arm_by(struct cpu *cpu, uint64_t deadline_ns)
     timer_arm(deadline_ns);
 }
 
-/* What is left of the turn that `now` falls in. Turns follow each other in a fixed rhythm, contended or not, so whoever
+/* The end of the turn that `now` falls in. Turns follow each other in a fixed rhythm, contended or not, so whoever
  * comes to wait does so for a quantum at most, and never finds a turn already overdrawn. */
-static inline uint64_t slice_left(const struct thread *thread, uint64_t now, uint64_t quantum_ns)
+static inline uint64_t slice_end(const struct thread *thread, uint64_t now)
 {
     if (now < thread->slice_end_ns)
-        return thread->slice_end_ns - now;
-    return quantum_ns - (now - thread->slice_end_ns) % quantum_ns;
+        return thread->slice_end_ns;
+    return now + thread->quantum_ns - (now - thread->slice_end_ns) % thread->quantum_ns;
 }
 
 /* The rest of switch_to() where the timer must be armed for the end of the turn: out of line, and a last step too, so
@@ -121,86 +121,98 @@ static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_mo
 /* The first of the most urgent. */
 static inline struct thread *pick(const struct cpu *cpu)
 {
-    return cpu->ready[63 ^ (size_t)__builtin_clzll(cpu->ready_mask)]; /* 63 - clz, and one instruction */
+    return cpu->ready[63 ^ (unsigned)__builtin_clzll(cpu->ready_mask)]; /* 63 - clz, and one instruction */
 }
 
-/* Picks the next thread and switches to it if it is another. */
-static inline void reschedule(struct cpu *cpu, struct irq_moment moment)
+/* The running thread has left its ring: whoever is to run now is another. */
+static inline void switch_away(struct cpu *cpu, struct irq_moment moment)
 {
-    struct thread *next = pick(cpu);
-
     cpu->need_resched = false;
-    if (next == cpu->current)
-        irq_restore(moment.flags);
-    else
-        switch_to(cpu, next, moment);
+    switch_to(cpu, pick(cpu), moment);
 }
 
 /* The current thread loses the CPU, ready. Its turn over, the next of its equals is first; else a more urgent thread
- * cuts in and the turn goes on afterwards. */
+ * cuts in and the turn goes on afterwards. One that nobody waited for the end of may be overdrawn. */
 static inline void end_turn_if_over(struct cpu *cpu, uint64_t now)
 {
     struct thread *current = cpu->current;
 
-    if (slice_contended(cpu) && now >= current->slice_end_ns) {
-        current->slice_left_ns = cpu->quantum_ns;
+    if (unlikely(now >= current->slice_end_ns) && slice_contended(cpu))
         cpu->ready[current->priority] = ring_next(current);
-    } else {
-        current->slice_left_ns = slice_left(current, now, cpu->quantum_ns);
-    }
+    else
+        current->slice_left_ns = current->slice_end_ns - now;
 }
 
-/* Gives the CPU to whom it belongs now; the current thread gets it back with interrupts as `flags` says. */
-static inline void preempt_with(struct cpu *cpu, uint64_t flags)
-{
-    struct irq_moment moment = {flags, clock_now_ns()};
-
-    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    end_turn_if_over(cpu, moment.now_ns);
-    reschedule(cpu, moment);
-}
-
-/* The same, out of line: where a switch is the exception, the usual way saves no register for it. */
+/* Has the CPU given to whom it belongs now, and comes back with interrupts as `flags` says. */
 void preempt(uint64_t flags);
 
 /* Ends a critical section that may have made a more urgent thread ready. A caller that had interrupts off leaves the
  * switch to whoever turns them on. */
 static inline void leave(struct cpu *cpu, uint64_t flags)
 {
-    if (sched_preempt_due(cpu) && (flags & IRQ_ENABLED))
+    if (unlikely(cpu->need_resched) && (flags & IRQ_ENABLED) && cpu->preempt_count == 0)
         preempt(flags);
     else
         irq_restore(flags);
 }
 
-/* A first thread comes to wait for the end of the current one's turn. A timer still armed for no later than that end
- * says both that the turn is not over yet and that its end will be noticed. */
-static inline void slice_contend(struct cpu *cpu)
-{
-    uint64_t now;
+/* A first thread comes to wait for the end of the current one's turn. */
+void slice_contend(struct cpu *cpu);
 
-    if (cpu->timer_armed_ns <= cpu->current->slice_end_ns)
-        return;
-    now = clock_now_ns();
-    cpu->current->slice_end_ns = now + slice_left(cpu->current, now, cpu->quantum_ns);
-    arm_by(cpu, cpu->current->slice_end_ns);
+/* True if nobody waits for the end of the current thread's turn yet: a timer armed for no later than that end says both
+ * that the turn is not over and that its end will be noticed. */
+static inline bool slice_unwatched(const struct cpu *cpu)
+{
+    return unlikely(cpu->timer_armed_ns > cpu->current->slice_end_ns);
+}
+
+/* `thread` would be the first. */
+static inline bool slice_is_to_be_watched_for(const struct cpu *cpu, const struct thread *thread)
+{
+    return thread->priority == cpu->current->priority && slice_unwatched(cpu) && !slice_contended(cpu);
 }
 
 /* Makes a thread that waits, in no ring, ready; the switch to it, if it is more urgent, is left to leave(). */
 static inline void make_ready(struct cpu *cpu, struct thread *thread)
 {
-    thread->slice_left_ns = cpu->quantum_ns;
-    if (thread->priority == cpu->current->priority && !slice_contended(cpu))
-        slice_contend(cpu);
-    ready_insert(cpu, thread);
     if (thread->priority > cpu->current->priority)
         cpu->need_resched = true;
+    if (slice_is_to_be_watched_for(cpu, thread))
+        slice_contend(cpu);
+    ready_insert(cpu, thread);
+}
+
+/* The rest of make_ready_last() where the slice is to be watched: out of line, and a last step too, so that the usual
+ * way saves no register across a call. */
+void make_ready_rarely(struct thread *thread, uint64_t flags);
+
+/* make_ready() and leave() where the slice is not to be watched. The running thread is in its ring. */
+static inline void make_ready_last(struct cpu *cpu, struct thread *thread, uint64_t flags)
+{
+    int precedence = thread->priority - cpu->current->priority;
+
+    if (precedence > 0) {
+        ready_insert(cpu, thread);
+        cpu->need_resched = true;
+        if ((flags & IRQ_ENABLED) && cpu->preempt_count == 0)
+            preempt(flags);
+        else
+            irq_restore(flags);
+        return;
+    }
+    if (precedence == 0) {
+        thread->condition = THREAD_READY;
+        list_push_back(&cpu->current->ring, &thread->ring);
+    } else {
+        ready_insert(cpu, thread);
+    }
+    leave(cpu, flags);
 }
 
 /* After a ready_move() that took the running thread's lead, or gave it an equal. */
 static inline void resettle(struct cpu *cpu)
 {
-    if (slice_contended(cpu))
+    if (slice_contended(cpu) && slice_unwatched(cpu))
         slice_contend(cpu);
     if (pick(cpu) != cpu->current)
         cpu->need_resched = true;
@@ -214,7 +226,7 @@ static inline void wait(struct cpu *cpu, struct irq_moment moment)
 {
     cpu->current->condition = THREAD_PARKED;
     ready_remove_current(cpu);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 #endif

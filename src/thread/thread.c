@@ -45,6 +45,7 @@ static void thread_prepare(struct thread *thread, const char *name, unsigned pri
                               .priority = (uint8_t)priority,
                               .base_priority = (uint8_t)priority,
                               .slice_left_ns = cpu_this()->quantum_ns,
+                              .quantum_ns = cpu_this()->quantum_ns,
                               .entry = entry,
                               .argument = argument};
     for (size_t i = 0; i < THREAD_NAME_BYTES - 1 && name[i]; i++)
@@ -105,12 +106,12 @@ _Noreturn void thread_exit(void *result)
     ASSERT(current->mutexes == 0);
     current->result = result;
     current->condition = THREAD_DEAD;
-    ready_remove_current(cpu);
     list_remove(&current->all);
     *(struct dead_stack *)current->stack = (struct dead_stack){cpu->dead_stacks, current->stack_bytes};
     cpu->dead_stacks = current->stack;
     completion_signal(&current->done);
-    reschedule(cpu, moment);
+    ready_remove_current(cpu);
+    switch_away(cpu, moment);
     panic("a dead thread ran");
 }
 

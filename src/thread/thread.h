@@ -46,9 +46,10 @@ struct thread {
     bool timed_out;         /* why its last wait in a queue ended */
     uint8_t priority;       /* what it runs at: its own, or what it inherits */
     uint64_t slice_end_ns;  /* while running */
-    uint64_t slice_left_ns; /* while not */
-    uint64_t run_ns;        /* while it runs, less the time at which it was switched to: see thread_run_ns() */
-    uint64_t switches;      /* times it was switched to */
+    uint64_t slice_left_ns; /* while not: a whole quantum, unless it was preempted */
+    uint64_t quantum_ns;
+    uint64_t run_ns;   /* while it runs, less the time at which it was switched to: see thread_run_ns() */
+    uint64_t switches; /* times it was switched to */
     struct timer deadline;
     struct waker expired;        /* what the deadline of a wait in a queue wakes */
     struct wait_queue *waits_in; /* while THREAD_WAITING */

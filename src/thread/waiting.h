@@ -25,7 +25,7 @@ static inline void wait_queue_insert(struct wait_queue *queue, struct thread *th
     list_push_front(before, &thread->ring);
 }
 
-/* Takes the running thread out of its ring and into a queue; what is left to do is reschedule(). */
+/* Takes the running thread out of its ring and into a queue; what is left to do is switch_away(). */
 static inline void wait_queue_enter(struct cpu *cpu, struct wait_queue *queue, struct mutex *mutex)
 {
     struct thread *current = cpu->current;
@@ -59,6 +59,21 @@ static inline void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool 
     make_ready(cpu, thread);
 }
 
+/* What wait_queue_wake_last() does when there is more to it than usual: out of line, and a last step too. */
+void wait_queue_wake_rarely(struct thread *thread, uint64_t flags);
+
+/* The same for a thread whose wait has not timed out, as the last step of a critical section. */
+static inline void wait_queue_wake_last(struct cpu *cpu, struct thread *thread, uint64_t flags)
+{
+    if (unlikely(timer_queued(&thread->deadline) || slice_is_to_be_watched_for(cpu, thread))) {
+        wait_queue_wake_rarely(thread, flags);
+        return;
+    }
+    list_remove(&thread->ring);
+    thread->timed_out = false;
+    make_ready_last(cpu, thread, flags);
+}
+
 /* What wait_queue_limit() is given by those who need not know that a thread has left. */
 static inline void wait_queue_expired(struct waker *waker)
 {
@@ -74,7 +89,7 @@ static inline enum status wait_status(const struct thread *current)
 /* The running flow is a thread that may lose the CPU. */
 static inline bool may_wait(const struct cpu *cpu)
 {
-    return cpu->irq_depth == 0 && cpu->preempt_count == 0 && !cpu->current->may_not_park;
+    return (likely(!cpu->not_plain) || (cpu->irq_depth == 0 && cpu->preempt_count == 0)) && !cpu->current->may_not_park;
 }
 
 #endif

@@ -224,7 +224,7 @@ NO_PLACES static void deliver(machine_handler *handler)
     cpu->irq_depth++;
     handler();
     cpu->irq_depth--;
-    if (sched_preempt_due(cpu) && cpu->irq_depth == 0)
+    if (sched_preempt_due(cpu))
         sched_preempt();
     stack_announce();
     machine.irq_on = true;

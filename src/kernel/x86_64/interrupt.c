@@ -168,8 +168,11 @@ void interrupt(unsigned vector)
     else
         interrupt_take(vector);
     cpu->irq_depth--;
-    if (sched_preempt_due(cpu) && cpu->irq_depth == 0)
+    if (sched_preempt_due(cpu)) {
         sched_preempt();
+        atomic_signal_fence(
+            memory_order_seq_cst); /* not a tail call: this frame's end can wait until after the switch */
+    }
 }
 
 static const char *const exception_names[VECTOR_INTERRUPTS] = {
