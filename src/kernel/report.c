@@ -43,6 +43,8 @@ static const char *thread_state_name(enum thread_state state)
         return "ready";
     case THREAD_PARKED:
         return "parked";
+    case THREAD_SLEEPING:
+        return "sleeping";
     case THREAD_WAITING:
         return "waiting";
     case THREAD_DEAD:

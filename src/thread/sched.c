@@ -166,7 +166,7 @@ void thread_park(void)
         leave(cpu, moment.flags);
         return;
     }
-    wait(cpu, moment);
+    wait(cpu, THREAD_PARKED, moment);
 }
 
 void thread_park_until(uint64_t deadline_ns)
@@ -189,10 +189,23 @@ void thread_park_until(uint64_t deadline_ns)
     leave(cpu, flags);
 }
 
+static void sleep_expired(struct waker *waker)
+{
+    make_ready(cpu_this(), container_of(waker, struct thread, expired));
+}
+
 void thread_sleep_until(uint64_t deadline_ns)
 {
-    while (clock_now_ns() < deadline_ns)
-        thread_park_until(deadline_ns);
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(may_wait(cpu));
+    if (deadline_ns <= moment.now_ns) {
+        leave(cpu, moment.flags);
+        return;
+    }
+    wait_queue_limit(cpu, deadline_ns, sleep_expired);
+    wait(cpu, THREAD_SLEEPING, moment);
 }
 
 void thread_waker_wake(struct waker *waker)

@@ -222,9 +222,9 @@ static inline void resettle(struct cpu *cpu)
 void thread_waker_wake(struct waker *waker);
 
 /* Takes the running thread off the CPU until make_ready(); it goes on with interrupts as the moment's flags say. */
-static inline void wait(struct cpu *cpu, struct irq_moment moment)
+static inline void wait(struct cpu *cpu, enum thread_state condition, struct irq_moment moment)
 {
-    cpu->current->condition = THREAD_PARKED;
+    cpu->current->condition = (uint8_t)condition;
     ready_remove_current(cpu);
     switch_away(cpu, moment);
 }

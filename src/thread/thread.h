@@ -27,7 +27,8 @@ enum thread_state {
     THREAD_RUNNING,
     THREAD_READY,
     THREAD_PARKED,
-    THREAD_WAITING, /* in a wait queue: a wake leaves it there, and is kept for its next park */
+    THREAD_SLEEPING, /* a wake is kept for its next park */
+    THREAD_WAITING,  /* in a wait queue: likewise */
     THREAD_DEAD,
 };
 
