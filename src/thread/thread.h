@@ -55,8 +55,12 @@ struct thread {
     struct waker expired;        /* what the deadline of a wait in a queue wakes */
     struct wait_queue *waits_in; /* while THREAD_WAITING */
     struct mutex *waits_for;     /* whose queue that is; NULL: something without an owner */
-    struct list contended;       /* the mutexes it owns that others wait for */
-    struct completion done;      /* signalled when it has ended and its stack is free */
+    union {
+        const void *sends; /* while it waits in a message queue: its message */
+        void *receives;    /* or where to put one */
+    };
+    struct list contended;  /* the mutexes it owns that others wait for */
+    struct completion done; /* signalled when it has ended and its stack is free */
 
     /* the thread itself */
     uint16_t mutexes;  /* that it owns */

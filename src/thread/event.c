@@ -1,0 +1,151 @@
+/*
+ * Events: see event.h.
+ *
+ * While nobody waits, a signal is one compare-and-swap of the state, and so is what takes it. A thread that must wait
+ * makes the state EVENT_AWAITED, with interrupts off, and from then on a signal's swap fails and it comes to the queue.
+ * The state stays so when waiters time out; the next signal finds the queue empty.
+ */
+#include "thread/event.h"
+
+#include "thread/waiting.h"
+
+static inline bool pass(struct event *event)
+{
+    int32_t set = EVENT_SET;
+
+    if (!event->automatic)
+        return event_is_set(event);
+    return atomic_compare_exchange_strong_explicit(&event->state, &set, EVENT_CLEAR, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+bool event_try(struct event *event)
+{
+    return pass(event);
+}
+
+void event_reset(struct event *event)
+{
+    int32_t set = EVENT_SET;
+
+    (void)atomic_compare_exchange_strong_explicit(&event->state, &set, EVENT_CLEAR, memory_order_relaxed,
+                                                  memory_order_relaxed);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
+
+/* Interrupts off, and not set. */
+static inline void wait_for_signal(struct cpu *cpu, struct event *event, struct irq_moment moment)
+{
+    atomic_store_explicit(&event->state, EVENT_AWAITED, memory_order_relaxed);
+    wait_queue_enter(cpu, &event->queue, NULL);
+    reschedule(cpu, moment);
+}
+
+static __attribute__((noinline)) void wait_slowly(struct event *event)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+
+    if (pass(event))
+        leave(cpu, moment.flags);
+    else
+        wait_for_signal(cpu, event, moment);
+}
+
+void event_wait(struct event *event)
+{
+    ASSERT(may_wait(cpu_this()));
+    if (!pass(event))
+        wait_slowly(event);
+}
+
+static __attribute__((noinline)) enum status wait_slowly_until(struct event *event, uint64_t deadline_ns)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+    struct thread *current = cpu->current;
+
+    if (pass(event)) {
+        leave(cpu, moment.flags);
+        return STATUS_OK;
+    }
+    if (deadline_ns <= moment.now_ns) {
+        leave(cpu, moment.flags);
+        return STATUS_TIMEOUT;
+    }
+    wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
+    wait_for_signal(cpu, event, moment);
+    return wait_status(current);
+}
+
+enum status event_wait_until(struct event *event, uint64_t deadline_ns)
+{
+    ASSERT(may_wait(cpu_this()));
+    if (pass(event))
+        return STATUS_OK;
+    return wait_slowly_until(event, deadline_ns);
+}
+
+/* ---- signalling -------------------------------------------------------------------------------------------------- */
+
+/* False if threads may wait. */
+static inline bool set(struct event *event)
+{
+    int32_t state = atomic_load_explicit(&event->state, memory_order_relaxed);
+
+    while (state != EVENT_AWAITED)
+        if (likely(atomic_compare_exchange_weak_explicit(&event->state, &state, EVENT_SET, memory_order_release,
+                                                         memory_order_relaxed)))
+            return true;
+    return false;
+}
+
+/*
+ * Makes all that wait ready. No thread runs meanwhile, so nobody comes to the queue again, and whoever is more urgent
+ * than the signaller finds all that should run before it ready. Interrupts may: those that signal or reset find a state
+ * that is not EVENT_AWAITED, and leave the queue alone; a deadline takes its thread out of the queue.
+ */
+static __attribute__((noinline)) void let_all_through(struct event *event, uint64_t flags)
+{
+    struct cpu *cpu = cpu_this();
+    struct thread *first;
+    unsigned woken = 0;
+
+    atomic_store_explicit(&event->state, EVENT_SET, memory_order_relaxed);
+    cpu->preempt_count++;
+    while ((first = wait_queue_first(&event->queue))) {
+        wait_queue_wake(cpu, first, false);
+        if (++woken % EVENT_WAKES_AT_ONCE == 0) {
+            irq_restore(flags);
+            (void)irq_save();
+        }
+    }
+    cpu->preempt_count--;
+    leave(cpu, flags);
+}
+
+static __attribute__((noinline)) void signal_slowly(struct event *event)
+{
+    uint64_t flags = irq_save();
+    struct cpu *cpu = cpu_this();
+    struct thread *first = wait_queue_first(&event->queue);
+
+    if (!event->automatic) {
+        let_all_through(event, flags);
+        return;
+    }
+    if (!first) {
+        atomic_store_explicit(&event->state, EVENT_SET, memory_order_relaxed);
+        irq_restore(flags);
+        return;
+    }
+    wait_queue_wake(cpu, first, false);
+    leave(cpu, flags);
+}
+
+void event_signal(struct event *event)
+{
+    if (!set(event))
+        signal_slowly(event);
+}
