@@ -412,24 +412,43 @@ static void count_the_waiting(void)
         waiting_when_interrupted += thread_state(&crowd[i]) == THREAD_WAITING;
 }
 
-static void interrupt_with_count(void)
+/* As if the handler's interrupt came just after the next that turns interrupts off did so. */
+static void interrupt_soon(machine_handler *handler)
 {
-    machine_interrupt(count_the_waiting); /* due as soon as interrupts are on */
+    irq_save();
+    machine_interrupt(handler);
+    machine.irq_on = true;
 }
 
-/* An interrupt that is raised while they are off comes in the midst of the wakes, and before any of the crowd runs. */
+/* In the midst of the wakes, and before any of the crowd runs. */
 Test(event, lets_interrupts_in_while_it_wakes_many)
 {
-    uint64_t flags;
-
     start_crowd(HIGH);
-    flags = irq_save();
-    interrupt_with_count();
-    machine.irq_on = true; /* as it is when signal() turns them off again, but for the interrupt that is due */
+    interrupt_soon(count_the_waiting);
     signal_manual();
-    (void)flags;
     cr_assert_eq(waiting_when_interrupted, CROWD - EVENT_WAKES_AT_ONCE);
     cr_assert_eq(through, CROWD);
+}
+
+static void *reset_and_wait_again(void *argument)
+{
+    event_wait(&manual);
+    event_reset(&manual);
+    return join_crowd(argument);
+}
+
+/* Nobody comes back to the queue before it is empty. */
+Test(event, lets_nobody_through_twice_with_an_interrupt_in_the_midst)
+{
+    start_crowd(HIGH);
+    start(&high, "high", HIGH + 1, reset_and_wait_again, NULL);
+    interrupt_soon(count_the_waiting);
+    signal_manual();
+    cr_assert_eq(waiting_when_interrupted, CROWD - (EVENT_WAKES_AT_ONCE - 1), "high was the first");
+    cr_assert_eq(through, CROWD);
+    cr_assert_eq(thread_state(&high), THREAD_WAITING);
+    thread_join(&high);
+    cr_assert_eq(late, 1);
 }
 
 Test(event, turns_no_interrupts_on_for_who_had_them_off)
@@ -438,7 +457,7 @@ Test(event, turns_no_interrupts_on_for_who_had_them_off)
 
     start_crowd(HIGH);
     flags = irq_save();
-    interrupt_with_count();
+    machine_interrupt(count_the_waiting); /* due as soon as interrupts are on */
     signal_manual();
     irq_restore(flags);
     cr_assert_eq(waiting_when_interrupted, 0);
@@ -446,7 +465,7 @@ Test(event, turns_no_interrupts_on_for_who_had_them_off)
     cr_assert_eq(through, CROWD);
 }
 
-static void reset_and_signal(void)
+static void reset_when_deadlines_come(void)
 {
     event_reset(&manual);
     support_clock_ns = 2 * MS;
@@ -456,9 +475,7 @@ static void reset_and_signal(void)
 Test(event, wakes_each_once_though_an_interrupt_resets_it_and_deadlines_come)
 {
     start_crowd(HIGH);
-    irq_save();
-    machine_interrupt(reset_and_signal);
-    machine.irq_on = true;
+    interrupt_soon(reset_when_deadlines_come);
     signal_manual();
     cr_assert_eq(through, EVENT_WAKES_AT_ONCE);
     cr_assert_eq(late, CROWD - EVENT_WAKES_AT_ONCE);
