@@ -81,6 +81,13 @@ mutants() {
     change src/thread/sched.c 's/cpu->ready\[current->priority\] = next;/(void)next;/' 'a yield keeps its place'
     change src/thread/sched.c 's/thread->token = true;/(void)thread;/' 'a wake before the park is lost'
     change src/thread/switching.h '/previous->run_ns +=/d' 'run time is not counted'
+    change src/thread/semaphore.c 's/&semaphore->units, 1,/\&semaphore->units, 0,/' 'a unit is lost when all have timed out'
+    change src/thread/event.c '/atomic_store_explicit(&event->state, EVENT_AWAITED/d' 'a signal does not see who waits'
+    change src/thread/event.c 's/if (!event->automatic) {/if (!event->automatic \&\& !first) {/' 'a manual event lets one through'
+    change src/thread/message_queue.c 's/place == queue->end ? queue->storage : place;/place;/' 'messages beyond the end of the storage'
+    change src/thread/message_queue.c 's/push(queue, sender->sends);/queue->count++;/' 'what a sender that waited sends is lost'
+    change src/thread/message_queue.c 's/\(receiver->receives, message\), .*);/\1, 1);/' \
+        'a receiver that waits gets one byte'
     change src/executor/executor.c '/atomic_store(&task->queued, false);/d' 'a task polled once is queued for ever'
     change src/executor/executor.c 's/if (!atomic_exchange(&task->queued, true))$/atomic_store(\&task->queued, true);/' \
         'wakes do not coalesce'

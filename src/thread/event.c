@@ -13,10 +13,10 @@ static inline bool pass(struct event *event)
 {
     int32_t set = EVENT_SET;
 
-    if (!event->automatic)
-        return event_is_set(event);
-    return atomic_compare_exchange_strong_explicit(&event->state, &set, EVENT_CLEAR, memory_order_acquire,
-                                                   memory_order_relaxed);
+    if (!event_is_set(event))
+        return false;
+    return !event->automatic || atomic_compare_exchange_strong_explicit(&event->state, &set, EVENT_CLEAR,
+                                                                        memory_order_acquire, memory_order_relaxed);
 }
 
 bool event_try(struct event *event)

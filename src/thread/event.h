@@ -51,7 +51,7 @@ bool event_try(struct event *event) must_check;
 /*
  * Sets it, or lets who waits through. A more urgent thread that was let through runs before this returns; called with
  * interrupts off, once they are on and something else is woken or an interrupt ends. Of a manual event, all who wait
- * are made ready before any of them runs, some fifty instructions each; a thread that has interrupts on lets them in
+ * are made ready before any of them runs, some 45 instructions each; a thread that has interrupts on lets them in
  * after every EVENT_WAKES_AT_ONCE. Context: any.
  */
 enum { EVENT_WAKES_AT_ONCE = 8 };

@@ -144,11 +144,15 @@ Test(message_queue, gives_messages_in_the_order_they_were_sent)
 Test(message_queue, takes_no_more_than_its_capacity)
 {
     cr_assert_eq(receive_try(), 0);
+    cr_assert(irq_enabled());
     cr_assert_eq(receive_until(0), 0);
+    cr_assert(irq_enabled());
     for (uint64_t i = 1; i <= CAPACITY; i++)
         cr_assert(i % 2 ? send_try(i) : send_until(i, 0) == STATUS_OK);
     cr_assert_not(send_try(9));
+    cr_assert(irq_enabled());
     cr_assert_eq(send_until(9, 0), STATUS_TIMEOUT);
+    cr_assert(irq_enabled());
     cr_assert_eq(message_queue_count(&queue), CAPACITY);
     for (uint64_t i = 1; i <= CAPACITY; i++)
         cr_assert_eq(i % 2 ? receive_try() : receive_until(0), i);
