@@ -274,13 +274,14 @@ void backtrace_thread(backtrace_sink *print, const struct thread *thread)
 
     if (thread->condition == THREAD_DEAD) {
         print("    ended\n");
-    } else if (!reach(&walk, (uintptr_t)saved, offsetof(struct switch_frame, rbp))) {
+    } else if (!reach(&walk, (uintptr_t)saved, sizeof(*saved))) {
         print("    no stack to follow: sp %p\n", (const void *)saved);
     } else if (saved->rip == (uint64_t)thread_trampoline) {
         add_call(&walk, saved->rip, false);
         end_repeats(&walk);
     } else {
-        follow(&walk, (const struct stack_frame *)&saved->rbp); /* the caller's rbp and where it goes on: a frame */
+        add_call(&walk, saved->rip, true);
+        follow(&walk, (const struct stack_frame *)saved->rbp);
     }
 }
 

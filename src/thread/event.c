@@ -39,7 +39,7 @@ static inline void wait_for_signal(struct cpu *cpu, struct event *event, struct 
 {
     atomic_store_explicit(&event->state, EVENT_AWAITED, memory_order_relaxed);
     wait_queue_enter(cpu, &event->queue, NULL);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 static __attribute__((noinline)) void wait_slowly(struct event *event)
@@ -140,8 +140,7 @@ static __attribute__((noinline)) void signal_slowly(struct event *event)
         irq_restore(flags);
         return;
     }
-    wait_queue_wake(cpu, first, false);
-    leave(cpu, flags);
+    wait_queue_wake_last(cpu, first, flags);
 }
 
 void event_signal(struct event *event)

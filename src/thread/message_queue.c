@@ -72,8 +72,7 @@ static __attribute__((noinline)) void hand_over(struct message_queue *queue, con
 
     ASSERT(queue->count == 0);
     copy(receiver->receives, message, queue->message_bytes);
-    wait_queue_wake(cpu, receiver, false);
-    leave(cpu, flags);
+    wait_queue_wake_last(cpu, receiver, flags);
 }
 
 /* Interrupts off, and as `flags` says afterwards, unless there is no room: then false. */
@@ -96,7 +95,7 @@ static inline void wait_for_room(struct cpu *cpu, struct message_queue *queue, c
 {
     cpu->current->sends = message;
     wait_queue_enter(cpu, &queue->senders, NULL);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 static __attribute__((noinline)) void send_later(struct message_queue *queue, const void *message, uint64_t flags)
@@ -159,8 +158,7 @@ static __attribute__((noinline)) void take_in(struct message_queue *queue, uint6
 
     ASSERT(queue->count == queue->capacity - 1);
     push(queue, sender->sends);
-    wait_queue_wake(cpu, sender, false);
-    leave(cpu, flags);
+    wait_queue_wake_last(cpu, sender, flags);
 }
 
 /* Interrupts off, and as `flags` says afterwards, unless there is no message: then false. */
@@ -182,7 +180,7 @@ static inline void wait_for_message(struct cpu *cpu, struct message_queue *queue
 {
     cpu->current->receives = message;
     wait_queue_enter(cpu, &queue->receivers, NULL);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 static __attribute__((noinline)) void receive_later(struct message_queue *queue, void *message, uint64_t flags)

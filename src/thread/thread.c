@@ -61,7 +61,7 @@ static void thread_prepare_stack(struct thread *thread, void *stack, size_t stac
     struct switch_frame *frame = (struct switch_frame *)(top - sizeof(*frame));
 
     thread->stack = stack;
-    thread->stack_bytes = stack_bytes;
+    thread->stack_bytes = (uint32_t)stack_bytes;
     *frame = (struct switch_frame){.flags = IRQ_ENABLED, .rip = (uintptr_t)thread_trampoline};
     thread->sp = (uintptr_t)frame;
 }
@@ -150,7 +150,7 @@ void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t 
 
     thread_prepare(boot, "boot", THREAD_PRIORITY_NORMAL, NULL, NULL);
     boot->stack = stack;
-    boot->stack_bytes = stack_bytes;
+    boot->stack_bytes = (uint32_t)stack_bytes;
     now_ns = clock_now_ns();
     boot->run_ns = -now_ns;
     boot->slice_end_ns = now_ns + quantum_ns;

@@ -68,13 +68,15 @@ struct thread {
 
     /* set once */
     uint8_t base_priority; /* its own */
-    char name[THREAD_NAME_BYTES];
     uint32_t id;
+    char name[THREAD_NAME_BYTES];
     void *stack; /* lowest usable byte; a guard page lies below */
-    size_t stack_bytes;
+    uint32_t stack_bytes;
     thread_entry *entry;
-    void *argument;
-    void *result;
+    union {
+        void *argument;
+        void *result; /* once it has ended */
+    };
     struct list all;
 };
 _Static_assert(sizeof(struct thread) <= 256, "a thread's block stays small");

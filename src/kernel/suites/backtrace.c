@@ -153,9 +153,11 @@ static struct leaf {
 static apart enum poll leaf_poll(struct future *future, struct waker *waker)
 {
     struct leaf *self = container_of(future, struct leaf, future);
-    uint64_t end_ns = clock_now_ns() + self->busy_ns;
+    uint64_t end_ns;
 
     (void)waker;
+    after++;
+    end_ns = clock_now_ns() + self->busy_ns;
     for (; clock_now_ns() < end_ns; after++) /* line: leaf_poll */
         ;
     return POLL_PENDING;
@@ -309,7 +311,7 @@ TEST(sleeping, "backtrace.sleeping_thread")
 
     start(&thread, "sleeping", THREAD_PRIORITY_HIGH, sleeping_thread, NULL);
     show_thread(&thread);
-    CHECK_EQUAL(thread_state(&thread), THREAD_PARKED);
+    CHECK_EQUAL(thread_state(&thread), THREAD_SLEEPING);
     CHECK_ORDER("    #0 ", "sleep_a_while+0x", here(sleep_line), " sleeping_thread+0x", " thread_main+0x",
                 " thread_trampoline+0x");
     CHECK(find(find(printed, "thread_trampoline"), "\n") == printed + printed_length);
@@ -446,9 +448,9 @@ TEST(exceptions, "backtrace.exception_frames")
     /* In a function that has none, while it has something on the stack. */
     fake_stack[100] = IRQ_ENABLED;
     fake_stack[101] = IN_F1;
-    put_exception(fake_stack + 16, VECTOR_BREAKPOINT, (uint64_t)irq_save + 1, low + 800, low + 1600);
+    put_exception(fake_stack + 16, VECTOR_BREAKPOINT, (uint64_t)cpu_wait + 1, low + 800, low + 1600);
     show_thread(&fake);
-    CHECK_ORDER("-- breakpoint --\n    #1 irq_save+0x1 (", "\n    #2 f1+0x5 (", "\n    #3 f3+0x9 (");
+    CHECK_ORDER("-- breakpoint --\n    #1 cpu_wait+0x1 (", "\n    #2 f1+0x5 (", "\n    #3 f3+0x9 (");
 
     /* In one that has a frame nothing is read from the top of the stack. */
     fake_stack[100] = IN_F1;
@@ -530,7 +532,7 @@ TEST(names, "backtrace.names")
 
     check_name((uint64_t)f1, "f1", 0, __FILE__);
     check_name((uint64_t)context_switch, "context_switch", 0, "src/thread/switch.S");
-    check_name((uint64_t)irq_restore, "irq_restore", 0, "src/kernel/x86_64/arch.S");
+    check_name((uint64_t)cpu_wait, "cpu_wait", 0, "src/kernel/x86_64/arch.S");
     check_name((uint64_t)vector_stubs[0], "exception_0", 0, "src/kernel/x86_64/entry.S");
     check_name((uint64_t)vector_stubs[33] + 3, "interrupt_33", 3, "src/kernel/x86_64/entry.S");
     check_name((uint64_t)vector_stubs[255], "interrupt_255", 0, "src/kernel/x86_64/entry.S");
