@@ -8,6 +8,7 @@
  */
 #include "thread/mutex.h"
 
+#include "thread/mutex_internal.h"
 #include "thread/waiting.h"
 
 static inline bool take_free(struct mutex *mutex, struct thread *current)
@@ -59,10 +60,10 @@ static void set_priority(struct cpu *cpu, struct thread *thread, uint8_t priorit
 }
 
 /* Of a thread that gained or lost a waiter, and on along the chain of owners it waits for, until nothing changes. There
- * is no circle: lock refuses to close one. */
+ * is no circle: lock refuses to close one. Readers of a reader-writer lock are no owner: the chain ends at them. */
 static void inherit(struct cpu *cpu, struct thread *thread)
 {
-    for (;;) {
+    while (thread) {
         uint8_t priority = due_priority(cpu, thread);
 
         if (priority == thread->priority)
@@ -85,10 +86,21 @@ static void refuse_deadlock(struct mutex *mutex, const struct thread *current)
         panic("%s locks a mutex that it owns", current->name);
     while (owner->condition == THREAD_WAITING && owner->waits_for) {
         owner = mutex_owner(owner->waits_for);
+        if (!owner)
+            return;
         if (owner == current)
             panic("deadlock: %s locks a mutex of %s, which waits for %s", current->name, mutex_owner(mutex)->name,
                   current->name);
     }
+}
+
+/* Before a first waiter comes. */
+static inline void mark_contended(struct mutex *mutex, struct thread *owner)
+{
+    if (!list_empty(&mutex->queue.threads))
+        return;
+    list_push_back(&owner->contended, &mutex->contended);
+    set_owner(mutex, owner, true);
 }
 
 /* Interrupts off, and not free. */
@@ -96,10 +108,7 @@ static inline void wait_for_owner(struct cpu *cpu, struct mutex *mutex, struct i
 {
     struct thread *owner = mutex_owner(mutex);
 
-    if (list_empty(&mutex->queue.threads)) {
-        list_push_back(&owner->contended, &mutex->contended);
-        set_owner(mutex, owner, true);
-    }
+    mark_contended(mutex, owner);
     wait_queue_enter(cpu, &mutex->queue, mutex);
     inherit(cpu, owner);
     switch_away(cpu, moment);
@@ -227,4 +236,47 @@ void mutex_unlock(struct mutex *mutex)
     if (unlikely(!atomic_compare_exchange_strong_explicit(&mutex->owner, &owner, 0, memory_order_release,
                                                           memory_order_relaxed)))
         unlock_slowly(mutex);
+}
+
+/* ---- what mutex_internal.h promises ------------------------------------------------------------------------------ */
+
+void mutex_inherit(struct cpu *cpu, struct thread *thread)
+{
+    inherit(cpu, thread);
+}
+
+void mutex_refuse_deadlock(struct mutex *mutex, const struct thread *thread)
+{
+    refuse_deadlock(mutex, thread);
+}
+
+void mutex_release(struct cpu *cpu, struct mutex *mutex)
+{
+    struct thread *first = wait_queue_first(&mutex->queue);
+
+    ASSERT(mutex_owner(mutex) == cpu->current);
+    cpu->current->mutexes--;
+    if (first)
+        hand_over(cpu, mutex, first);
+    else
+        set_owner(mutex, NULL, false);
+}
+
+void mutex_grant(struct cpu *cpu, struct mutex *mutex, struct thread *thread)
+{
+    struct thread *owner = mutex_owner(mutex);
+
+    if (!owner) {
+        thread->mutexes++;
+        set_owner(mutex, thread, false);
+        make_ready(cpu, thread);
+        return;
+    }
+    refuse_deadlock(mutex, thread);
+    mark_contended(mutex, owner);
+    thread->waits_in = &mutex->queue;
+    thread->waits_for = mutex;
+    wait_queue_insert(&mutex->queue, thread);
+    inherit(cpu, owner);
+    resettle(cpu);
 }

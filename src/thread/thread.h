@@ -63,7 +63,7 @@ struct thread {
     struct completion done; /* signalled when it has ended and its stack is free */
 
     /* the thread itself */
-    uint16_t mutexes;  /* that it owns */
+    uint16_t mutexes;  /* that it owns, and rwlocks that it holds */
     bool may_not_park; /* inside a poll: the executor's thread runs a future */
 
     /* set once */

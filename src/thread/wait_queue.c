@@ -1,0 +1,64 @@
+/*
+ * Waiting for a condition: see wait_queue.h.
+ */
+#include "thread/wait_queue.h"
+
+#include "thread/waiting.h"
+
+void wait_queue_wait(struct wait_queue *queue, bool (*condition)(void *), void *argument)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(may_wait(cpu));
+    while (!condition(argument)) {
+        wait_queue_enter(cpu, queue, NULL);
+        reschedule(cpu, moment);
+        moment = irq_save_now();
+    }
+    leave(cpu, moment.flags);
+}
+
+/* The deadline is looked at after the condition: who is woken in time for it gets it, however late it runs. */
+enum status wait_queue_wait_until(struct wait_queue *queue, bool (*condition)(void *), void *argument,
+                                  uint64_t deadline_ns)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+    enum status status = STATUS_OK;
+
+    ASSERT(may_wait(cpu));
+    while (!condition(argument)) {
+        if (deadline_ns <= moment.now_ns) {
+            status = STATUS_TIMEOUT;
+            break;
+        }
+        wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
+        wait_queue_enter(cpu, queue, NULL);
+        reschedule(cpu, moment);
+        moment = irq_save_now();
+    }
+    leave(cpu, moment.flags);
+    return status;
+}
+
+void wait_queue_wake_one(struct wait_queue *queue)
+{
+    uint64_t flags = irq_save();
+    struct cpu *cpu = cpu_this();
+    struct thread *first = wait_queue_first(queue);
+
+    if (first)
+        wait_queue_wake(cpu, first, false);
+    leave(cpu, flags);
+}
+
+void wait_queue_wake_all(struct wait_queue *queue)
+{
+    uint64_t flags = irq_save();
+    struct cpu *cpu = cpu_this();
+
+    while (!list_empty(&queue->threads))
+        wait_queue_wake(cpu, wait_queue_first(queue), false);
+    leave(cpu, flags);
+}
