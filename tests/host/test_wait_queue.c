@@ -169,6 +169,18 @@ Test(wait_queue, keeps_no_wake_that_nobody_waits_for)
     cr_assert_eq(asked, 2);
 }
 
+Test(wait_queue, lets_a_more_urgent_thread_run_before_a_wake_returns)
+{
+    start(&high, "high", HIGH, take_and_say, NULL);
+    start(&a, "a", EQUAL + 1, take_and_say, NULL);
+    add_one();
+    support_trace("boot");
+    things = 1;
+    wait_queue_wake_all(&queue);
+    support_trace("boot");
+    expect_trace("high boot a boot");
+}
+
 static void add_and_say(void)
 {
     add_one();

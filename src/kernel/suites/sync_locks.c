@@ -19,6 +19,7 @@ static void join_all(unsigned count)
 static struct mutex mutexes[MUTEXES];
 static atomic_bool chain_over;
 static bool middle_ran_first;
+static uint8_t priorities[ARRAY_SIZE(threads)]; /* as the first owner unlocks */
 
 /* Link i of the chain owns mutex i and waits for the one before. */
 static void *link_of_chain(void *argument)
@@ -40,18 +41,20 @@ static void *end_of_chain(void *argument)
     return argument;
 }
 
-/* Owns the first mutex for a while that the timer interrupts, which begins the chain and then the middle thread. */
+/* Owns the first mutex for a while in which the timer wakes all the others. */
 static void *begin_of_chain(void *argument)
 {
     mutex_lock(&mutexes[0]);
-    spin_for(20 * MS);
+    spin_for(40 * MS);
+    for (unsigned i = 0; i < ARRAY_SIZE(threads); i++)
+        priorities[i] = threads[i].priority;
     mutex_unlock(&mutexes[0]);
     return argument;
 }
 
 static void *middle(void *argument)
 {
-    sleep_for(5 * MS);
+    sleep_for(15 * MS);
     spin_for(50 * MS);
     middle_ran_first = !atomic_load(&chain_over);
     return argument;
@@ -59,7 +62,7 @@ static void *middle(void *argument)
 
 static void *urgent(void *argument)
 {
-    sleep_for(2 * MS);
+    sleep_for(5 * MS);
     return end_of_chain(argument);
 }
 
@@ -76,8 +79,11 @@ static void run_chain(bool inheritance)
     start(&threads[2], "low", 1, begin_of_chain, NULL);
     sleep_for(MS);
     start(&threads[3], "link", 2, link_of_chain, (void *)1);
+    sleep_for(MS);
     start(&threads[4], "link", 3, link_of_chain, (void *)2);
     join_all(5);
+    for (unsigned i = 2; i < 5; i++)
+        CHECK_EQUAL(priorities[i], inheritance ? THREAD_PRIORITY_HIGH : i - 1);
     cpu_this()->inheritance = true;
     CHECK(atomic_load(&chain_over));
     CHECK_EQUAL(threads[2].priority, 1);
