@@ -88,6 +88,15 @@ mutants() {
     change src/thread/message_queue.c 's/push(queue, sender->sends);/queue->count++;/' 'what a sender that waited sends is lost'
     change src/thread/message_queue.c 's/\(receiver->receives, message\), .*);/\1, 1);/' \
         'a receiver that waits gets one byte'
+    change src/thread/mutex.c 's/^    inherit(cpu, owner);$/(void)cpu;/' 'a mutex lends nothing'
+    change src/thread/condvar.c 's/mutex_grant(cpu, condvar->mutex, thread);/(void)condvar, make_ready(cpu, thread);/' \
+        'who is signalled does not get the mutex'
+    change src/thread/condvar.c '/limit->expired = true;/d' 'a wait that timed out says it was signalled'
+    change src/thread/rwlock.c 's/readers == 1 && anybody_waits/readers >= 1 \&\& anybody_waits/' \
+        'a writer is let in beside readers'
+    change src/thread/rwlock.c '/^    mutex_inherit(cpu, writer);$/d' 'an rwlock lends nothing'
+    change src/thread/wait_queue.c '0,/while (!condition/s/while (!condition/if (!condition/' \
+        'a condition is asked once'
     change src/executor/executor.c '/atomic_store(&task->queued, false);/d' 'a task polled once is queued for ever'
     change src/executor/executor.c 's/if (!atomic_exchange(&task->queued, true))$/atomic_store(\&task->queued, true);/' \
         'wakes do not coalesce'

@@ -41,7 +41,7 @@ static void wait_for_signal(struct cpu *cpu, struct condvar *condvar, struct mut
     condvar->mutex = mutex;
     mutex_release(cpu, mutex);
     wait_queue_enter(cpu, &condvar->queue, NULL);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 static void check_owner(const struct cpu *cpu, struct mutex *mutex)

@@ -100,7 +100,7 @@ static void wait_for_holder(struct cpu *cpu, struct rwlock *rwlock, struct mutex
     wait_queue_enter(cpu, &side->queue, side);
     set_holder(rwlock, holder_of(rwlock));
     mutex_inherit(cpu, writer);
-    reschedule(cpu, moment);
+    switch_away(cpu, moment);
 }
 
 /* ---- who is let in, interrupts off ------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ void wait_queue_wait(struct wait_queue *queue, bool (*condition)(void *), void *
     ASSERT(may_wait(cpu));
     while (!condition(argument)) {
         wait_queue_enter(cpu, queue, NULL);
-        reschedule(cpu, moment);
+        switch_away(cpu, moment);
         moment = irq_save_now();
     }
     leave(cpu, moment.flags);
@@ -35,7 +35,7 @@ enum status wait_queue_wait_until(struct wait_queue *queue, bool (*condition)(vo
         }
         wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
         wait_queue_enter(cpu, queue, NULL);
-        reschedule(cpu, moment);
+        switch_away(cpu, moment);
         moment = irq_save_now();
     }
     leave(cpu, moment.flags);
