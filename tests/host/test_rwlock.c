@@ -382,6 +382,22 @@ Test(rwlock, times_out_readers_behind_a_writer_that_waits)
     check_free();
 }
 
+Test(rwlock, lets_ready_threads_run_that_its_writer_no_longer_outranks)
+{
+    rwlock_write_lock(&rwlock);
+    start(&high, "high", HIGH, read_until_and_say, (void *)(uintptr_t)(3 * MS));
+    start(&a, "a", EQUAL + 1, compute, NULL);
+    machine_run(4 * MS);
+    expect_trace("high:timeout@3 a:computed@23");
+    start(&c, "c", HIGH, write_and_say, NULL);
+    start(&b, "b", EQUAL + 1, compute, NULL);
+    rwlock_downgrade(&rwlock);
+    support_trace("downgraded");
+    rwlock_read_unlock(&rwlock);
+    expect_trace("high:timeout@3 a:computed@23 b:computed@44 downgraded c:writes@44");
+    check_free();
+}
+
 static void *keep_reading(void *argument)
 {
     while (support_clock_ns < 8 * MS) {
