@@ -14,6 +14,7 @@
 #include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/pic.h"
+#include "kernel/x86_64/vectors.h"
 #include "lib/multiboot2.h"
 #include "lib/pvh.h"
 #include "thread/arch.h"
@@ -112,6 +113,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     pic_init();
     clock_init();
     interrupt_use_own_stacks();
+    vectors_init();
     interrupt_set(APIC_TIMER_VECTOR, timer_interrupt);
     options_read(command_line, &options);
     log_threshold = options.log;

@@ -105,17 +105,18 @@ static enum result run(const struct suite_test *test)
     return failed ? RESULT_FAILED : RESULT_PASSED;
 }
 
-/* By its name; or by the beginning of it, which takes no test that ends in a panic. */
+/* By its name; or by the beginning of it, which takes no test that ends in a panic or takes long. */
 static bool is_asked_for(const struct suite_test *test, const char *words)
 {
+    bool among_others = !test->panics && !test->is_long;
     size_t same = 0;
 
     if (string_equal(words, "all"))
-        return !test->panics;
+        return among_others;
     while (words[same] && words[same] == test->name[same])
         same++;
     if (string_equal(words + same, "*"))
-        return !test->panics;
+        return among_others;
     return !words[same] && !test->name[same];
 }
 
@@ -127,7 +128,7 @@ _Noreturn void suite_run(const struct options *options)
 
     for (const struct suite_test *test = suite_start; test < suite_end; test++) {
         if (list) {
-            send("list", test, "expects", test->panics ? "panic" : "pass");
+            send("list", test, "expects", test->panics ? "panic" : test->is_long ? "pass, in minutes" : "pass");
             known = true;
         } else if (is_asked_for(test, options->test)) {
             counts[run(test)]++;

@@ -11,24 +11,28 @@ struct suite_test {
     void (*run)(void);
     const char *panics; /* NULL, or what the panic says that the test ends in */
     const char *needs;  /* NULL, or the word of the command line that it is about: "irq=pic", "heap=bump,list,block" */
+    bool is_long;       /* runs only when it is asked for by its whole name */
 };
 
-#define SUITE_REGISTER(id, title, panic_text, word)                                                                    \
-    static void id(void);                                                                                              \
-    __attribute__((section("suite"), used, aligned(8))) static const struct suite_test id##_test = {title, id,         \
-                                                                                                    panic_text, word}; \
+#define SUITE_REGISTER(id, title, panic_text, word, lasts)                                           \
+    static void id(void);                                                                            \
+    __attribute__((section("suite"), used, aligned(8))) static const struct suite_test id##_test = { \
+        title, id, panic_text, word, lasts};                                                         \
     static void id(void)
 
 /* TEST(id, "area.claim") { ... } */
-#define TEST(id, title) SUITE_REGISTER(id, title, NULL, NULL)
+#define TEST(id, title) SUITE_REGISTER(id, title, NULL, NULL, false)
 
 /* As TEST(), and it passes only by a panic that says `panic_text`. Such a test runs alone: test=NAME. */
-#define TEST_PANICS(id, title, panic_text) SUITE_REGISTER(id, title, panic_text, NULL)
+#define TEST_PANICS(id, title, panic_text) SUITE_REGISTER(id, title, panic_text, NULL, false)
 
 /* As these, for claims about one choice of the command line, or several with commas between: where what is in use is
  * none of them, the test is skipped, which is said and counted, and is neither passed nor failed. */
-#define TEST_NEEDS(id, title, word)                    SUITE_REGISTER(id, title, NULL, word)
-#define TEST_PANICS_NEEDS(id, title, panic_text, word) SUITE_REGISTER(id, title, panic_text, word)
+#define TEST_NEEDS(id, title, word)                    SUITE_REGISTER(id, title, NULL, word, false)
+#define TEST_PANICS_NEEDS(id, title, panic_text, word) SUITE_REGISTER(id, title, panic_text, word, false)
+
+/* As TEST(), for what takes minutes: it runs only by its whole name, as `make prove` does. */
+#define TEST_LONG(id, title) SUITE_REGISTER(id, title, NULL, NULL, true)
 
 /* Notes that the running test failed, and goes on. Context: thread. */
 void suite_fail(const char *file, int line, const char *format, ...) printf_like(3, 4);

@@ -58,6 +58,18 @@ void context_switch(uintptr_t *save, const uintptr_t *load, uint64_t flags);
 /* Where a new thread's first switch lands: clears the frame chain and calls thread_main(). In switch.S. */
 void thread_trampoline(void);
 
+/*
+ * The vector and x87 registers. They are off at first, and turned on or off again at will: off, an instruction that
+ * uses them panics with the running thread's name. A state is memory for all that they hold, NULL if there is none, and
+ * a new one is what vectors_use() promises. Saving and loading need them on.
+ */
+void *vector_state_alloc(void);            /* Context: thread. */
+void vector_state_free(void *state);       /* Context: thread. */
+void vector_state_save(void *state);       /* Context: interrupts off. */
+void vector_state_load(const void *state); /* Context: interrupts off. */
+void vector_on(void);                      /* Context: interrupts off. */
+void vector_off(void);                     /* Context: interrupts off. */
+
 /* What context_switch() pops, lowest address first: the stack of a thread that does not run begins with this. */
 struct switch_frame {
     uint64_t r15, r14, r13, r12, rbx, rbp;

@@ -28,6 +28,7 @@ struct cpu {
     uint64_t quantum_ns;
     uint64_t switches;
     void *dead_stacks; /* of threads that have ended, each holding the next and its own size */
+    struct thread *vector_owner; /* whose state the vector registers hold, it need not run; NULL: nobody's */
     struct thread idle;
 };
 

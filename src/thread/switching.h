@@ -97,6 +97,9 @@ static inline uint64_t slice_end(const struct thread *thread, uint64_t now)
  * that the usual switch saves no register across a call. */
 void switch_armed(struct thread *previous, struct thread *next, uint64_t flags);
 
+/* The rest of switch_to() where either thread needs attention: in vectors.c. */
+void switch_attended(struct thread *previous, struct thread *next, uint64_t flags);
+
 /*
  * Switches to `next`; `flags` are restored when the current thread, which is already where it belongs, runs again. An
  * armed timer is left as it is when it is early enough: it costs one needless interrupt a quantum at most, and saves
@@ -112,7 +115,9 @@ static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_mo
     next->switches++;
     cpu->switches++;
     cpu->current = next;
-    if (unlikely(next->slice_end_ns < cpu->timer_armed_ns) && slice_contended(cpu))
+    if (unlikely(previous->attention | next->attention))
+        switch_attended(previous, next, moment.flags);
+    else if (unlikely(next->slice_end_ns < cpu->timer_armed_ns) && slice_contended(cpu))
         switch_armed(previous, next, moment.flags);
     else
         context_switch(&previous->sp, &next->sp, moment.flags);

@@ -4,6 +4,7 @@
 #include "thread/thread.h"
 
 #include "thread/switching.h"
+#include "thread/vectors.h"
 
 struct list thread_all = LIST_INIT(thread_all);
 static uint32_t next_thread_id;
@@ -97,10 +98,13 @@ enum status thread_start(struct thread *thread, const char *name, unsigned prior
  * is told by `done` runs only once it does not. */
 _Noreturn void thread_exit(void *result)
 {
-    struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
+    struct irq_moment moment;
 
+    if (current->vectors)
+        vectors_leave();
+    moment = irq_save_now();
     ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     ASSERT(!current->may_not_park);
     ASSERT(current->mutexes == 0);

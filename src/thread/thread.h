@@ -46,6 +46,7 @@ struct thread {
     bool token;             /* woken while not parked: the next park returns at once */
     bool timed_out;         /* why its last wait in a queue ended */
     uint8_t priority;       /* what it runs at: its own, or what it inherits */
+    uint8_t attention;      /* a switch from or to it is more than a change of stacks: it uses vector registers */
     uint64_t slice_end_ns;  /* while running */
     uint64_t slice_left_ns; /* while not: a whole quantum, unless it was preempted */
     uint64_t quantum_ns;
@@ -63,6 +64,7 @@ struct thread {
     struct completion done; /* signalled when it has ended and its stack is free */
 
     /* the thread itself */
+    void *vectors;     /* the state of its vector registers, when another's is in them; NULL: it did not ask for any */
     uint16_t mutexes;  /* that it owns, and rwlocks that it holds */
     bool may_not_park; /* inside a poll: the executor's thread runs a future */
 
@@ -79,7 +81,7 @@ struct thread {
     };
     struct list all;
 };
-_Static_assert(sizeof(struct thread) <= 256, "a thread's block stays small");
+_Static_assert(sizeof(struct thread) <= 272, "a thread's block stays small");
 
 /* Every thread that is not joined yet, for reports and debuggers. Interrupts off. */
 extern struct list thread_all;

@@ -314,13 +314,73 @@ NO_PLACES void cpu_wait(void)
     deliver(take_next_interrupt());
 }
 
+/* An interrupted malloc() cannot be called again, so a state is one of these. */
+enum { VECTOR_STATES = 64 };
+static struct vector_state {
+    bool taken;
+    uint64_t vectors;
+} vector_states[VECTOR_STATES];
+
+NO_PLACES void *vector_state_alloc(void)
+{
+    struct vector_state *state = vector_states;
+
+    if (machine.vector_states >= machine.vector_states_max)
+        return NULL;
+    while (state->taken)
+        state++;
+    *state = (struct vector_state){.taken = true};
+    machine.vector_states++;
+    return state;
+}
+
+NO_PLACES void vector_state_free(void *memory)
+{
+    struct vector_state *state = memory;
+
+    cr_assert(state->taken, "freed twice, or never allocated");
+    state->taken = false;
+    machine.vector_states--;
+}
+
+NO_PLACES void vector_state_save(void *memory)
+{
+    struct vector_state *state = memory;
+
+    cr_assert(state->taken && machine.vectors_on && !machine.irq_on);
+    state->vectors = machine.vectors;
+    machine.vector_saves++;
+}
+
+NO_PLACES void vector_state_load(const void *memory)
+{
+    const struct vector_state *state = memory;
+
+    cr_assert(state->taken && machine.vectors_on && !machine.irq_on);
+    machine.vectors = state->vectors;
+    machine.vector_loads++;
+}
+
+NO_PLACES void vector_on(void)
+{
+    cr_assert_not(machine.irq_on);
+    machine.vectors_on = true;
+}
+
+NO_PLACES void vector_off(void)
+{
+    cr_assert_not(machine.irq_on);
+    machine.vectors_on = false;
+}
+
 void machine_start(uint64_t quantum_ns)
 {
+    memset(vector_states, 0, sizeof(vector_states));
     timed.count = when_idle.count = 0;
     for (size_t i = 0; i < stacks_end; i++)
         if (stacks[i].bottom)
             stack_unmap(&stacks[i]);
-    machine = (struct machine){.timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX};
+    machine = (struct machine){.timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX, .vector_states_max = VECTOR_STATES};
     boot_stack_find();
     sched_start(&machine.boot, boot_stack.lowest, boot_stack.size_bytes, quantum_ns);
     irq_restore(IRQ_ENABLED);

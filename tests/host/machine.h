@@ -20,7 +20,13 @@ struct machine {
     unsigned halts;      /* calls of cpu_wait() */
     unsigned stacks;     /* allocated and not freed */
     unsigned stacks_max; /* stack_alloc() fails beyond */
-    struct thread boot;  /* the test's own flow, after machine_start() */
+    bool vectors_on;
+    uint64_t vectors;           /* the vector registers: all of them one number */
+    unsigned vector_saves;      /* calls of vector_state_save() */
+    unsigned vector_loads;      /* and of vector_state_load() */
+    unsigned vector_states;     /* allocated and not freed */
+    unsigned vector_states_max; /* vector_state_alloc() fails beyond */
+    struct thread boot;         /* the test's own flow, after machine_start() */
 };
 extern struct machine machine;
 

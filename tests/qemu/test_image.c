@@ -98,12 +98,16 @@ static Elf64_Shdr *section(const struct image *image, const char *name)
 }
 
 /* Puts an instruction where a function begins. */
-static void plant(const struct image *image, const char *instruction, size_t size)
+static void plant_in(const struct image *image, const char *function, const char *instruction, size_t size)
 {
     const Elf64_Shdr *text = section(image, ".text");
 
-    memcpy(image->bytes + text->sh_offset + elf_symbol(KERNEL_GCC_O2, "kernel_main") - text->sh_addr, instruction,
-           size);
+    memcpy(image->bytes + text->sh_offset + elf_symbol(KERNEL_GCC_O2, function) - text->sh_addr, instruction, size);
+}
+
+static void plant(const struct image *image, const char *instruction, size_t size)
+{
+    plant_in(image, "kernel_main", instruction, size);
 }
 
 static void spoil_vector(const struct image *image)
@@ -129,6 +133,23 @@ static void spoil_mmx(const struct image *image)
 static void spoil_state(const struct image *image)
 {
     plant(image, "\x0f\xae\x00", 3); /* fxsave (%rax) */
+}
+
+/* Beside those that may, in the same file and in the tests. */
+static void spoil_saver(const struct image *image)
+{
+    plant_in(image, "vector_off", "\x0f\x57\xc0", 3);
+}
+
+static void spoil_test(const struct image *image)
+{
+    plant_in(image, "vector_flow_init", "\x0f\xae\x10", 3); /* ldmxcsr (%rax) */
+}
+
+/* One that may, but does not: its name is out of date. */
+static void spoil_name(const struct image *image)
+{
+    plant_in(image, "vector_flow_touch_sse", "\x90\x90\x90", 3);
 }
 
 static void spoil_text(const struct image *image)
@@ -176,6 +197,9 @@ static struct spoilt {
     {spoil_x87, "fld1"},
     {spoil_mmx, "%mm0"},
     {spoil_state, "fxsave"},
+    {spoil_saver, "<vector_off>:"},
+    {spoil_test, "ldmxcsr"},
+    {spoil_name, "no vector instruction in vector_flow_touch_sse"},
     {spoil_text, "is writable and executable"},
     {spoil_boot, "is writable and executable"},
     {spoil_data, "is writable and executable"},

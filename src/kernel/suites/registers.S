@@ -111,6 +111,7 @@
     function registers_spin
     enter
 1:  fill
+.Lwindow:
     .rept 24
     .rept 9
     nop
@@ -118,6 +119,7 @@
     jmp 2f
 2:
     .endr
+.Lwindow_end:
     compare_all
     cmpb $0, AT_STOP(%rax)
     je 1b
@@ -250,9 +252,13 @@ try_failed:
     xor %eax, %eax
     ret
 
-/* void (*const registers_across_exception[32])(struct registers *) */
     .section .rodata
     .balign 8
+    .globl registers_window
+registers_window:
+    .quad .Lwindow, .Lwindow_end
+
+/* void (*const registers_across_exception[32])(struct registers *) */
     .globl registers_across_exception
 registers_across_exception:
     .macro across_address vector

@@ -12,9 +12,6 @@
 
 enum {
     SPINNERS = 4,
-    PREEMPTIONS = 100000,
-    PREEMPTIONS_INEXACT = 300, /* where a real clock decides how long a quantum of microseconds lasts */
-    QUANTUM_NS = 3 * US,
     STORM_BYTES = 2000,
     VOLUNTARY_ROUNDS = 20000,
 };
@@ -62,16 +59,6 @@ static void spinners_start(void)
     }
 }
 
-/* Every switch to a thread that never gives the CPU away is the end of a preemption, but for the first. */
-static uint64_t spinners_preempted(void)
-{
-    uint64_t switches = 0;
-
-    for (unsigned i = 0; i < SPINNERS; i++)
-        switches += spinners[i].switches - (spinners[i].switches > 0);
-    return switches;
-}
-
 static void spinners_stop(void)
 {
     for (unsigned i = 0; i < SPINNERS; i++)
@@ -80,54 +67,6 @@ static void spinners_stop(void)
         thread_join(&spinners[i]);
         registers_check(&spinner_registers[i]);
     }
-}
-
-static struct {
-    struct thread thread;
-    struct registers registers;
-    atomic_bool stop;
-    uint64_t wakes;
-} sleeper;
-
-static void *sleeper_thread(void *unused)
-{
-    (void)unused;
-    while (!atomic_load(&sleeper.stop)) {
-        sleep_for(37 * US);
-        registers_across_interrupt(&sleeper.registers);
-        sleeper.wakes++;
-    }
-    return NULL;
-}
-
-static void sleeper_start(void)
-{
-    atomic_store(&sleeper.stop, false);
-    sleeper.wakes = 0;
-    registers_init(&sleeper.registers, 99, FLAG_DIRECTION | FLAG_CARRY);
-    start(&sleeper.thread, "sleeper", THREAD_PRIORITY_HIGH, sleeper_thread, NULL);
-}
-
-static void sleeper_stop(void)
-{
-    atomic_store(&sleeper.stop, true);
-    thread_join(&sleeper.thread);
-    registers_check(&sleeper.registers);
-}
-
-TEST(preempted_registers, "registers.100000_preemptions")
-{
-    uint64_t wanted = clock_is_exact() ? PREEMPTIONS : PREEMPTIONS_INEXACT;
-    uint64_t quantum = quantum_set(QUANTUM_NS);
-
-    spinners_start();
-    sleeper_start();
-    sleep_until_holds(spinners_preempted() >= wanted);
-    quantum_set(quantum);
-    CHECK(spinners_preempted() >= wanted);
-    CHECK(sleeper.wakes >= wanted / 100);
-    sleeper_stop();
-    spinners_stop();
 }
 
 TEST(storm_registers, "registers.storm_of_keys")

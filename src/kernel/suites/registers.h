@@ -42,6 +42,9 @@ void registers_check(const struct registers *registers);
 /* Fills every register and the flags, does nothing for a while, and compares, until `stop`. Context: interrupts on. */
 void registers_spin(struct registers *registers);
 
+/* Where it does nothing: from the first instruction to the end. */
+extern const uintptr_t registers_window[2];
+
 /* The same, once, and what it does is an exception or an interrupt. */
 void registers_across_breakpoint(struct registers *registers);
 void registers_across_interrupt(struct registers *registers); /* SUITE_VECTOR */

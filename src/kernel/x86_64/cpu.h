@@ -95,6 +95,21 @@ static inline uint64_t read_cr0(void)
     return value;
 }
 
+static inline void write_cr0(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+static inline void clts(void)
+{
+    __asm__ volatile("clts" : : : "memory");
+}
+
+static inline void xsetbv(uint32_t index, uint64_t value)
+{
+    __asm__ volatile("xsetbv" : : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(index) : "memory");
+}
+
 static inline uint64_t read_cr4(void)
 {
     uint64_t value;
