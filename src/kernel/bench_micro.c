@@ -18,6 +18,7 @@
 #include "thread/mutex.h"
 #include "thread/sched.h"
 #include "thread/semaphore.h"
+#include "thread/vectors.h"
 
 enum {
     SAMPLES = BENCH_MICRO_SAMPLES,
@@ -116,6 +117,26 @@ static void bench_yield(const char *name, unsigned threads)
         (void)thread_join(&yielders[i]);
     kfree(yielders);
     bench_report(name, "instructions");
+}
+
+/* Two whose vector registers hold a state: each switch saves one and loads the other. */
+static void *vector_yielder_main(void *unused)
+{
+    if (vectors_use() != STATUS_OK)
+        bench_no_memory("vector registers");
+    return yielder_main(unused);
+}
+
+static void bench_yield_vectors(void)
+{
+    struct thread yielders[2];
+
+    last_yield = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(yielders); i++)
+        start(&yielders[i], "yielder", THREAD_PRIORITY_NORMAL - 1, vector_yielder_main, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(yielders); i++)
+        (void)thread_join(&yielders[i]);
+    bench_report("thread.yield_vectors", "instructions");
 }
 
 static void *return_argument(void *argument)
@@ -552,6 +573,7 @@ void bench_micro(void)
     bench_report_one("image.thread", sizeof(struct thread), "bytes");
     bench_yield("thread.yield", 2);
     bench_yield("thread.yield_1000", YIELD_MANY);
+    bench_yield_vectors();
     bench_semaphore();
     bench_mutex();
     bench_lifecycle();
