@@ -16,7 +16,7 @@ host|frames/a_million_operations_agree_with_the_model|tests/host/test_frames.c|1
 host|heap_slab/a_million_operations_agree_with_the_model|tests/host/test_heap_slab.c|1,000,000|20240102|operation < 1000000|random operations on the slab heap, each compared with a model
 host|heap_*/survives_a_million_random_operations_and_loses_nothing|tests/host/test_heap.c|1,000,000|20240607|FUZZ_OPERATIONS = 1000000|random operations on every heap, after which it is whole again
 host|paging/does_what_a_sorted_array_of_pages_would|tests/host/test_paging.c|1,000,000|1|OPERATIONS = 1000000 / ROUNDS|random operations on page tables, each compared with a sorted array
-kernel|registers.100000_preemptions|src/kernel/suites/registers.c|100,000|-|PREEMPTIONS = 100000|preemptions that no register notices
+kernel|registers.10000000_preemptions|src/kernel/suites/preemption.c|10,000,000|20240909|PREEMPTIONS_LONG = 10000000|preemptions at every instruction that no register notices: general, flags, xmm, ymm, x87, MXCSR
 kernel|thread.100000_wakes_at_once|src/kernel/suites/thread.c|100,000|-|WAKES = 100000|wakes of a more urgent thread, which runs at once at each
 kernel|thread.2000_leave_no_memory|src/kernel/suites/thread.c|2,000|-|CHURN = 2000|threads started and joined that leave no memory
 qemu|machines/a_hundred_boots_say_the_same_to_the_byte|tests/qemu/test_machines.c|100|-|BOOTS 100|boots of the reference machine that say the same, to the byte, on both serial lines
@@ -58,7 +58,8 @@ Written by \`make prove\` on $(date -u +%Y-%m-%d), of commit $(git rev-parse --s
 $(gcc --version | head -n 1) and $(qemu-system-x86_64 --version | head -n 1).
 
 What is promised by a count was done as often as that, and nothing failed. Random operations follow from the seed;
-where there is none, nothing is random. \`make test\` runs these tests, too.
+where there is none, nothing is random. \`make test\` runs these tests, too, but for the preemptions: 100,000 of them,
+by \`registers.100000_preemptions\`.
 
 | what | count | seed | test |
 |---|---|---|---|

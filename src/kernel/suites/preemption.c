@@ -60,6 +60,7 @@ static struct window {
     bool hit[24 * RUN_BYTES];
 } windows[2];
 static bool exact;
+static const uint64_t seed = 20240909;
 static uint64_t random;
 static interrupt_handler *timer_handler;
 
@@ -203,6 +204,7 @@ static void preempt_often(uint64_t wanted)
 
     windows[0] = (struct window){.ends = registers_window};
     windows[1] = (struct window){.ends = vectors_wide() ? vector_flow_window_wide : vector_flow_window};
+    random = seed;
     exact = clock_is_exact();
     quantum = quantum_set(exact ? QUANTUM_NS : QUANTUM_INEXACT_NS);
     flags = irq_save();
