@@ -108,6 +108,19 @@ ParameterizedTest(struct shape *shape, machines, the_first_words_say_how_much_me
     machine_stop(machine);
 }
 
+/* This CPU has neither XSAVE nor AVX: FXSAVE keeps what there is. */
+Test(machines, vector_registers_are_kept_without_xsave, .timeout = 240)
+{
+    static const char *const tests[] = {"vectors.*", "registers.*"};
+
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        struct machine *machine = shape_start(&(struct shape){64, 64, 0, false, false, "pc", "qemu64"}, tests[i]);
+
+        must_pass(machine, SUITE_MS);
+        machine_stop(machine);
+    }
+}
+
 static struct shape exhausted[] = {
     {32, 32, 0, false, false, "pc", "max"},     {32, 32, 0, true, false, "pc", "max"},
     {64, 64, 0, false, false, "pc", "qemu64"},  {1536, 4608, 0, false, false, "pc,max-ram-below-4g=1G", "max"},
