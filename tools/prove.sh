@@ -7,7 +7,8 @@ page=docs/proof.md
 kernel=build/kernel-gcc-O2/duet.elf
 new=$(mktemp)
 log=$(mktemp)
-trap 'rm -f "$new" "$log"' EXIT
+figures=$(mktemp)
+trap 'rm -f "$new" "$log" "$figures"' EXIT
 
 # What runs the test | the test | its source | count | seed, or - | how the source writes the count | the claim.
 proofs() {
@@ -19,6 +20,8 @@ host|paging/does_what_a_sorted_array_of_pages_would|tests/host/test_paging.c|1,0
 kernel|registers.10000000_preemptions|src/kernel/suites/preemption.c|10,000,000|20240909|PREEMPTIONS_LONG = 10000000|preemptions at every instruction that no register notices: general, flags, xmm, ymm, x87, MXCSR
 kernel|thread.100000_wakes_at_once|src/kernel/suites/thread.c|100,000|-|WAKES = 100000|wakes of a more urgent thread, which runs at once at each
 kernel|thread.2000_leave_no_memory|src/kernel/suites/thread.c|2,000|-|CHURN = 2000|threads started and joined that leave no memory
+bench|fairness.spread_4<1000|tools/prove.sh|10 s|-|span=10s|of four threads computing, after which their shares differ by less than 1,000 millionths
+bench|fairness.spread_4_cut<5000|tools/prove.sh|10 s|-|span=10s|of the same, cut into by a more urgent thread at random: by less than 5,000 millionths, a quantum
 qemu|machines/a_hundred_boots_say_the_same_to_the_byte|tests/qemu/test_machines.c|100|-|BOOTS 100|boots of the reference machine that say the same, to the byte, on both serial lines
 END
 }
@@ -32,6 +35,19 @@ run_kernel() {
     [ "$status" -eq 33 ]
 }
 
+# run_bench NAME<LIMIT: the benchmark of threads, on the reference machine; passes if the figure is below the limit.
+run_bench() {
+    status=0
+    # shellcheck disable=SC2046 # one word an argument
+    timeout 600 qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) -display none -no-reboot -serial null \
+        -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$kernel" \
+        -append "mode=bench suite=threads span=10s" >"$figures" || status=$?
+    [ "$status" -eq 33 ] || return 1
+    value=$(sed -n "s/.*\"name\":\"${1%<*}\".*\"max\":\([0-9]*\).*/\1/p" "$figures")
+    echo "$1: $value"
+    [ -n "$value" ] && [ "$value" -lt "${1#*<}" ]
+}
+
 # run_criterion PROGRAM TESTS: passes if there was such a test and every one did.
 run_criterion() {
     "$1" -j"$(nproc)" --color=never --filter "$2"
@@ -42,7 +58,8 @@ passed() {
     host) run_criterion build/host-san/host-tests "$2" ;;
     qemu) run_criterion build/qemu-tests "$2" ;;
     kernel) run_kernel "$2" ;;
-    esac </dev/null >"$log" 2>&1 && { [ "$1" = kernel ] || grep -q 'Tested: [1-9]' "$log"; }
+    bench) run_bench "$2" ;;
+    esac </dev/null >"$log" 2>&1 && { [ "$1" = kernel ] || [ "$1" = bench ] || grep -q 'Tested: [1-9]' "$log"; }
 }
 
 make -s -j"$(nproc)" build/host-san/host-tests

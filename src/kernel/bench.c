@@ -23,6 +23,11 @@ static void send_done(bool passed)
     console_send_json(&json);
 }
 
+static bool chosen(const struct options *options, enum suite suite)
+{
+    return options->suite == suite || options->suite == SUITE_ALL;
+}
+
 _Noreturn void bench_run(const struct options *options)
 {
     if (!input.info.controller) {
@@ -32,9 +37,12 @@ _Noreturn void bench_run(const struct options *options)
     }
     start_executors();
     bench_calibrate();
-    if (options->suite != SUITE_MICRO && bench_matrix(options) != STATUS_OK)
+    if (chosen(options, SUITE_MATRIX) && bench_matrix(options) != STATUS_OK)
         bench_no_memory("so many events");
-    if (options->suite != SUITE_MATRIX)
+    thread_sleep_until(clock_now_ns() + BENCH_WAIT_NS); /* no timer left over from what came before */
+    if (chosen(options, SUITE_THREADS))
+        bench_threads(options);
+    if (chosen(options, SUITE_MICRO))
         bench_micro();
     send_done(true);
     machine_exit(EXIT_PASSED);

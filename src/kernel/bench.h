@@ -15,7 +15,9 @@
 #include "lib/stats.h"
 
 enum {
+    BENCH_SCAN_CODE = 0x1e, /* A; pressed again and again it repeats */
     BENCH_MICRO_SAMPLES = 1000,
+    BENCH_WARM_UP = 4,        /* first rounds, not counted: a thread's first switch is not like the others */
     BENCH_WAIT_NS = 20000000, /* longer than any timer left over from what came before */
 };
 
@@ -28,6 +30,10 @@ unsigned bench_driver_priority(enum bench_priority priority);
 /* Hands `byte` out as the device's, and leaves clock ticks from just before in *ticks, before: the interrupt comes at
  * the next instruction that has interrupts on. Context: any; the controller's output buffer is empty. */
 void bench_inject(enum device device, uint8_t byte, uint64_t *ticks);
+
+/* The same for keys, one after the other until BENCH_MICRO_SAMPLES are noted, from where the CPU is idle but for the
+ * injection itself: the halt follows with interrupts still off. Context: thread. */
+void bench_inject_from_idle(uint64_t *ticks);
 
 /* Publishes an event that no driver does, for a consumer that is to end; bench_is_end() knows it. Context: thread. */
 void bench_publish_end(void);
@@ -53,19 +59,40 @@ void bench_calibrate(void);
 /* Writes a stage's or a delta's statistics as a JSON object. Sorts the samples. */
 void bench_json_stats(struct json *json, const char *key, uint64_t *samples, size_t count);
 
-/* For a single figure: notes a sample; reports all that were noted, and forgets them; the same for one value. Sorts the
- * samples. Context: thread. */
-void bench_sample(uint64_t sample);
+/* What a single figure has noted so far. Inline, so that between two stamps the compiler does none of it. */
+extern struct bench_noted {
+    uint64_t samples[BENCH_MICRO_SAMPLES];
+    uint32_t count; /* of samples offered; there is room for the first */
+} bench_noted;
+
+/* For a single figure: notes a sample, of which the first BENCH_MICRO_SAMPLES count; says how many came; reports all
+ * that were noted, and forgets them; the same for one value. Sorts the samples. Context: thread. */
+static inline void bench_sample(uint64_t sample)
+{
+    if (bench_noted.count < BENCH_MICRO_SAMPLES)
+        bench_noted.samples[bench_noted.count] = sample;
+    bench_noted.count++;
+}
+static inline size_t bench_samples(void)
+{
+    return bench_noted.count;
+}
 void bench_report(const char *name, const char *unit);
 void bench_report_one(const char *name, uint64_t value, const char *unit);
+
+/* Starts a thread, or ends the machine as failed. Context: thread. */
+void bench_start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry, void *argument);
 
 /* Says that there is no memory for what a benchmark needs, and ends the machine as failed. Context: thread. */
 _Noreturn void bench_no_memory(const char *what);
 
-/* The two suites, and a part of the second. The first ends at a cell that there is no memory for: STATUS_NO_MEMORY,
- * with nothing kept. Context: thread. */
+/* The three suites, and parts of the second and of the third. The first ends at a cell that there is no memory for:
+ * STATUS_NO_MEMORY, with nothing kept. Context: thread. */
 enum status bench_matrix(const struct options *options) must_check;
 void bench_micro(void);
 void bench_memory(void);
+void bench_threads(const struct options *options);
+void bench_interrupts(void);
+void bench_turns(const struct options *options);
 
 #endif

@@ -7,14 +7,17 @@
 #include "kernel/panic.h"
 #include "kernel/x86_64/cpu.h"
 #include "thread/arch.h"
+#include "thread/sched.h"
 
 enum {
+    SAMPLES = BENCH_MICRO_SAMPLES,
     I8042_WRITE_KEYBOARD_OUTPUT = 0xd2,
     I8042_WRITE_MOUSE_OUTPUT = 0xd3,
     CALIBRATION_LOOPS = 1000,
 };
 
 struct executor_thread bench_executors[2];
+struct bench_noted bench_noted;
 static uint64_t loops_per_ms;
 
 unsigned bench_driver_priority(enum bench_priority priority)
@@ -27,6 +30,24 @@ void bench_inject(enum device device, uint8_t byte, uint64_t *ticks)
     outb(I8042_COMMAND, device == DEVICE_MOUSE ? I8042_WRITE_MOUSE_OUTPUT : I8042_WRITE_KEYBOARD_OUTPUT);
     *ticks = rdtsc();
     outb(I8042_DATA, byte);
+}
+
+static void *inject_idle(void *ticks)
+{
+    while (bench_samples() < SAMPLES) {
+        irq_save();
+        bench_inject(DEVICE_KEYBOARD, BENCH_SCAN_CODE, ticks);
+        cpu_wait();
+    }
+    return NULL;
+}
+
+void bench_inject_from_idle(uint64_t *ticks)
+{
+    static struct thread thread;
+
+    bench_start(&thread, "injector", THREAD_PRIORITY_IDLE + 1, inject_idle, ticks);
+    (void)thread_join(&thread);
 }
 
 void bench_publish_end(void)
@@ -89,6 +110,42 @@ void bench_json_stats(struct json *json, const char *key, uint64_t *samples, siz
     json_unsigned(json, "max", stats.max);
     json_unsigned(json, "mean", stats.mean);
     json_object_end(json);
+}
+
+void bench_report(const char *name, const char *unit)
+{
+    static char line[256];
+    struct json json;
+    struct stats stats;
+    size_t count = bench_noted.count < SAMPLES ? bench_noted.count : SAMPLES;
+
+    stats_of(bench_noted.samples, count, &stats);
+    bench_noted.count = 0;
+    console_print("%-24s %8lu %s (min %lu, max %lu, n %zu)\n", name, (unsigned long)stats.p50, unit,
+                  (unsigned long)stats.min, (unsigned long)stats.max, count);
+    json_begin(&json, line, sizeof(line));
+    json_string(&json, "event", "micro");
+    json_string(&json, "name", name);
+    json_string(&json, "unit", unit);
+    json_unsigned(&json, "n", stats.n);
+    json_unsigned(&json, "min", stats.min);
+    json_unsigned(&json, "p50", stats.p50);
+    if (stats.has_p99)
+        json_unsigned(&json, "p99", stats.p99);
+    json_unsigned(&json, "max", stats.max);
+    console_send_json(&json);
+}
+
+void bench_report_one(const char *name, uint64_t value, const char *unit)
+{
+    bench_sample(value);
+    bench_report(name, unit);
+}
+
+void bench_start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry, void *argument)
+{
+    if (thread_start(thread, name, priority, entry, argument) != STATUS_OK)
+        bench_no_memory("a stack");
 }
 
 void bench_no_memory(const char *what)

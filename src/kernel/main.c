@@ -122,6 +122,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     irq_line_init(options.irq);
     kmalloc_init(options.heap);
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
+    cpu_this()->inheritance = options.inheritance;
     irq_restore(IRQ_ENABLED);
     input_init();
     boot_ready_ns = (rdtsc() - entry_ticks) * 1000000000 / clock_tsc_hz();

@@ -32,8 +32,10 @@ enum option_index {
     OPTION_EVENTS,
     OPTION_PERIOD,
     OPTION_QUANTUM,
+    OPTION_SPAN,
     OPTION_SEED,
     OPTION_TEST,
+    OPTION_INHERITANCE,
     OPTION_IRQ,
     OPTION_LOG,
     OPTION_HEAP,
@@ -51,7 +53,7 @@ static const struct option table[OPTIONS] = {
                      .valid = "idle, threads:1 to threads:16, tasks:1us to tasks:100ms, or all",
                      .check = load_valid},
     [OPTION_PRIORITY] = {.key = "priority", .kind = OPTION_CHOICE, .choices = CHOICES("equal", "high", "all")},
-    [OPTION_SUITE] = {.key = "suite", .kind = OPTION_CHOICE, .choices = CHOICES("matrix", "micro", "all")},
+    [OPTION_SUITE] = {.key = "suite", .kind = OPTION_CHOICE, .choices = CHOICES("matrix", "micro", "threads", "all")},
     [OPTION_EVENTS] =
         {.key = "events", .kind = OPTION_NUMBER, .minimum = 1, .maximum = 20000, .valid = "a number from 1 to 20000"},
     [OPTION_PERIOD] = {.key = "period",
@@ -64,11 +66,17 @@ static const struct option table[OPTIONS] = {
                         .minimum = 100000,
                         .maximum = 1000000000,
                         .valid = "a duration from 100us to 1s, such as 10ms"},
+    [OPTION_SPAN] = {.key = "span",
+                     .kind = OPTION_DURATION,
+                     .minimum = 100000000,
+                     .maximum = 100000000000,
+                     .valid = "a duration from 100ms to 100s, such as 10s"},
     [OPTION_SEED] =
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
     [OPTION_TEST] = {.key = "test",
                      .kind = OPTION_TEXT,
                      .valid = "all, list, the name of a test, or its beginning and *"},
+    [OPTION_INHERITANCE] = {.key = "pi", .kind = OPTION_CHOICE, .choices = CHOICES("on", "off")},
     [OPTION_IRQ] = {.key = "irq", .kind = OPTION_CHOICE, .choices = CHOICES("pic", "apic")},
     [OPTION_HEAP] = {.key = "heap",
                      .kind = OPTION_CHOICE,
@@ -174,6 +182,7 @@ void options_read(const char *line, struct options *options)
     values[OPTION_SUITE].choice = SUITE_ALL;
     values[OPTION_EVENTS].number = 1000;
     values[OPTION_QUANTUM].number = SCHED_QUANTUM_NS;
+    values[OPTION_SPAN].number = 1000000000;
     values[OPTION_SEED].number = 1;
     values[OPTION_LOG].choice = LOG_INFO;
     set_text(&values[OPTION_LOAD], "all");
@@ -197,6 +206,8 @@ void options_read(const char *line, struct options *options)
                                 .events = values[OPTION_EVENTS].number,
                                 .period_ns = values[OPTION_PERIOD].number,
                                 .quantum_ns = values[OPTION_QUANTUM].number,
+                                .span_ns = values[OPTION_SPAN].number,
+                                .inheritance = values[OPTION_INHERITANCE].choice == 0,
                                 .seed = values[OPTION_SEED].number,
                                 .irq = values[OPTION_IRQ].choice,
                                 .heap = values[OPTION_HEAP].choice,

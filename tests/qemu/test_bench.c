@@ -1,5 +1,6 @@
 /* A measurement is a property of the kernel, not of the run: on the reference machine it repeats to the last digit. */
 #include <criterion/criterion.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,4 +71,149 @@ Test(bench, a_cell_measures_the_same_behind_grub, .timeout = 300)
     cr_assert_str_eq(cell_line(direct), cell_line(grub));
     machine_stop(direct);
     machine_stop(grub);
+}
+
+/* What `suite=threads` measures, in its order. */
+static const struct figure {
+    const char *name, *unit;
+    json_int_t n;
+} figures[] = {
+    {"thread.yield", "instructions", 1000},
+    {"thread.yield_1", "instructions", 1000},
+    {"thread.yield_8", "instructions", 1000},
+    {"thread.yield_1000", "instructions", 1000},
+    {"thread.sem_oneway", "instructions", 1000},
+    {"thread.yield_vectors", "instructions", 1000},
+    {"thread.sem_oneway_wait", "instructions", 1000},
+    {"thread.sem_pingpong", "instructions", 1000},
+    {"thread.event_oneway", "instructions", 1000},
+    {"thread.event_oneway_wait", "instructions", 1000},
+    {"thread.queue_oneway", "instructions", 1000},
+    {"thread.queue_oneway_wait", "instructions", 1000},
+    {"thread.queue_pingpong", "instructions", 1000},
+    {"thread.mutex_pair", "instructions", 1000},
+    {"thread.mutex_pingpong", "instructions", 1000},
+    {"thread.lifecycle", "instructions", 1000},
+    {"thread.create", "instructions", 1000},
+    {"irq.entry", "instructions", 1000},
+    {"irq.null", "instructions", 1000},
+    {"irq.exit", "instructions", 1000},
+    {"irq.thread", "instructions", 1000},
+    {"irq.thread_handler", "instructions", 1000},
+    {"irq.thread_idle", "instructions", 1000},
+    {"timer.irq", "instructions", 1000},
+    {"timer.thread", "instructions", 1000},
+    {"timer.thread_idle", "instructions", 1000},
+    {"sleep.late_busy", "ns", 1000},
+    {"sleep.late_idle", "ns", 1000},
+    {"pi.section", "instructions", 1000},
+    {"pi.wait_on", "instructions", 1000},
+    {"pi.wait_off_10", "instructions", 1},
+    {"pi.wait_off_20", "instructions", 1},
+    {"pi.wait_off_40", "instructions", 1},
+    {"fairness.spread_4", "ppm", 1},
+    {"fairness.spread_4_cut", "ppm", 1},
+};
+
+enum { FIGURES = sizeof(figures) / sizeof(figures[0]) };
+
+static json_int_t number_of(const json_t *figure, const char *member)
+{
+    const json_t *value = json_object_get(figure, member);
+
+    cr_assert(json_is_integer(value), "%s has no %s", json_string_value(json_object_get(figure, "name")), member);
+    return json_integer_value(value);
+}
+
+static void check_figure(const json_t *figure, const struct figure *expected)
+{
+    const json_int_t order[] = {number_of(figure, "min"), number_of(figure, "p50"),
+                                expected->n >= 1000 ? number_of(figure, "p99") : number_of(figure, "p50"),
+                                number_of(figure, "max")};
+
+    cr_assert_str_eq(json_string_value(json_object_get(figure, "name")), expected->name);
+    cr_assert_str_eq(json_string_value(json_object_get(figure, "unit")), expected->unit);
+    cr_assert_eq(number_of(figure, "n"), expected->n);
+    cr_assert(order[0] > 0 && order[0] <= order[1] && order[1] <= order[2] && order[2] <= order[3],
+              "%s is no distribution", expected->name);
+}
+
+static struct machine *threads_run(void)
+{
+    static const char words[] = "mode=bench suite=threads";
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = words, .reference = true});
+    int status = machine_wait_exit(machine, BENCH_MS);
+
+    if (status != EXIT_PASSED)
+        machine_fail(machine, "'%s' ends with %d", words, status);
+    return machine;
+}
+
+/* Leaves each figure's median in medians[], by its place in figures[]. */
+static void read_figures(struct machine *machine, json_int_t medians[FIGURES])
+{
+    json_t *object;
+
+    for (size_t i = 0; i < FIGURES; i++) {
+        object = machine_com2_event(machine, "micro", 0);
+        check_figure(object, &figures[i]);
+        medians[i] = number_of(object, "p50");
+        json_decref(object);
+    }
+    object = machine_com2_object(machine, 0);
+    cr_assert_str_eq(json_string_value(json_object_get(object, "event")), "done", "there are more figures");
+    json_decref(object);
+}
+
+static json_int_t median_of(const json_int_t medians[FIGURES], const char *name)
+{
+    size_t i = 0;
+
+    while (strcmp(figures[i].name, name) != 0)
+        i++;
+    return medians[i];
+}
+
+Test(bench, every_figure_of_threads_is_there_once_and_repeats, .timeout = 300)
+{
+    struct machine *first = threads_run();
+    struct machine *second = threads_run();
+    json_int_t medians[FIGURES];
+
+    cr_assert_str_eq(text_of(first), text_of(second));
+    read_figures(first, medians);
+    machine_stop(first);
+    machine_stop(second);
+}
+
+Test(bench, a_wait_is_bounded_by_inheritance_and_else_as_long_as_others_compute, .timeout = 300)
+{
+    struct machine *machine = threads_run();
+    json_int_t medians[FIGURES], section, on, off[3];
+
+    read_figures(machine, medians);
+    machine_stop(machine);
+    section = median_of(medians, "pi.section");
+    on = median_of(medians, "pi.wait_on");
+    off[0] = median_of(medians, "pi.wait_off_10");
+    off[1] = median_of(medians, "pi.wait_off_20");
+    off[2] = median_of(medians, "pi.wait_off_40");
+    cr_assert(section < on && on < 2 * section);
+    cr_assert(on < off[0] / 100);
+    for (size_t i = 0; i < 2; i++)
+        cr_assert(off[i + 1] > 19 * off[i] / 10 && off[i + 1] < 21 * off[i] / 10, "twice as many quanta, %lld and %lld",
+                  (long long)off[i], (long long)off[i + 1]);
+}
+
+/* Of the mean share of a second: a quantum of 10 ms, and what the thread that cuts in took from all of them. */
+Test(bench, equals_that_compute_share_within_a_quantum, .timeout = 300)
+{
+    struct machine *machine = threads_run();
+    json_int_t medians[FIGURES];
+
+    read_figures(machine, medians);
+    machine_stop(machine);
+    cr_assert(median_of(medians, "fairness.spread_4") < 1000000 * 10 / 250);
+    cr_assert(median_of(medians, "fairness.spread_4_cut") < 1000000 * 10 / 200);
 }

@@ -300,6 +300,9 @@ static struct mistake mistakes[] = {
     {"mode=test test=no_such_test", "no_such_test", "all"},
     {"mode=bench suite=matrix driver=fancy", "fancy", "async"},
     {"mode=echo irq=fancy", "fancy", "apic"},
+    {"mode=bench suite=fancy", "fancy", "threads"},
+    {"mode=bench span=1ms", "1ms", "100ms"},
+    {"mode=echo pi=fancy", "fancy", "off"},
 };
 
 ParameterizedTestParameters(boot, a_wrong_word_is_named_beside_the_right_ones_and_fails)

@@ -55,9 +55,17 @@ static const struct anchor anchors[] = {
     {"task.bytes", {"112", "213", "139", "96"}},
 };
 
-bool anchor_is_executor(const char *id)
+enum anchor_group anchor_group(const char *id)
 {
-    return !strncmp(id, "task.", strlen("task."));
+    static const char *const threads[] = {"thread.", "irq.", "timer.", "sleep.", "pi.", "fairness."};
+
+    if (!strncmp(id, "task.", strlen("task.")))
+        return ANCHOR_EXECUTORS;
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+        if (!strncmp(id, threads[i], strlen(threads[i])))
+            return ANCHOR_THREADS;
+    }
+    return ANCHOR_KERNEL;
 }
 
 const char *const *anchor_find(const char *id)

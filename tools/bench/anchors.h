@@ -8,15 +8,16 @@
 #ifndef DUET_BENCH_ANCHORS_H
 #define DUET_BENCH_ANCHORS_H
 
-#include <stdbool.h>
-
 enum { ANCHOR_PEERS = 4 };
 
 extern const char *const anchor_kernels[ANCHOR_PEERS]; /* the last is NULL: there are three */
 extern const char *const anchor_executors[ANCHOR_PEERS];
 
-/* True if the figure belongs to the cooperative half, and so stands beside executors. */
-bool anchor_is_executor(const char *id);
+/* What a figure is one of: threads and what wakes them, the rest of the kernel, or the cooperative half, which stands
+ * beside executors. */
+enum anchor_group { ANCHOR_THREADS, ANCHOR_KERNEL, ANCHOR_EXECUTORS };
+
+enum anchor_group anchor_group(const char *id);
 
 /* The peers' figures for this id, "-" where a peer has none. */
 const char *const *anchor_find(const char *id);

@@ -34,7 +34,10 @@ static void name_cell(struct boot *boot, size_t index, const char *prefix, unsig
 
 static void name_boot(struct boot *boot, size_t index, unsigned events)
 {
-    if (index == PLAN_MICRO) {
+    if (index == PLAN_THREADS) {
+        boot->name = text_format("threads");
+        boot->words = text_format("mode=bench suite=threads");
+    } else if (index == PLAN_MICRO) {
         boot->name = text_format("micro");
         boot->words = text_format("mode=bench suite=micro");
     } else if (index == PLAN_GRUB) {

@@ -1,8 +1,9 @@
 /*
  * Which boots a benchmark consists of, in the fixed order in which their results are listed.
  *
- * The matrix is driver x device x load x priority, the last varying fastest. It is followed by one boot for the micro
- * figures and by one cell of the matrix again, booted through GRUB from the ISO.
+ * The matrix is driver x device x load x priority, the last varying fastest. It is followed by one boot for
+ * the micro figures of threads, one for all others, and by one cell of the matrix again, booted through GRUB from the
+ * ISO.
  */
 #ifndef DUET_BENCH_PLAN_H
 #define DUET_BENCH_PLAN_H
@@ -18,7 +19,8 @@ enum {
     PLAN_LOADS = 4,
     PLAN_PRIORITIES = 2,
     PLAN_CELLS = PLAN_DRIVERS * PLAN_DEVICES * PLAN_LOADS * PLAN_PRIORITIES,
-    PLAN_MICRO = PLAN_CELLS,
+    PLAN_THREADS = PLAN_CELLS,
+    PLAN_MICRO,
     PLAN_GRUB,
     PLAN_BOOTS,
 };
@@ -37,7 +39,7 @@ size_t plan_grub_twin(void);
 
 /* One boot of the kernel: what is asked, and where its output goes. Strings are fresh, set once by plan_make(). */
 struct boot {
-    char *name;  /* "async keyboard threads:4 equal", "micro", "grub async keyboard threads:1 equal" */
+    char *name;  /* "async keyboard threads:4 equal", "threads", "micro", "grub async keyboard threads:1 equal" */
     char *words; /* the kernel's command line */
     char *com1;
     char *com2;

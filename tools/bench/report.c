@@ -317,9 +317,9 @@ static char *name_micro(const json_t *figure)
     return text_format("%s (%s)", name, unit);
 }
 
-static void write_micro(const struct page *page, json_t *results, bool executor, const char *title)
+static void write_micro(const struct page *page, json_t *results, enum anchor_group group, const char *title)
 {
-    const char *const *names = executor ? anchor_executors : anchor_kernels;
+    const char *const *names = group == ANCHOR_EXECUTORS ? anchor_executors : anchor_kernels;
     size_t peers = names[ANCHOR_PEERS - 1] ? ANCHOR_PEERS : ANCHOR_PEERS - 1;
     struct column columns[5 + ANCHOR_PEERS] = {
         {NULL, "figure", true}, {NULL, "n", false}, {"Duet", "p50", false}, {NULL, "p99", false}, {NULL, "max", false}};
@@ -333,7 +333,7 @@ static void write_micro(const struct page *page, json_t *results, bool executor,
     {
         const char *name = json_string_value(json_object_get(figure, "name"));
 
-        if (anchor_is_executor(name) != executor)
+        if (anchor_group(name) != group)
             continue;
         table_add(&table, name_micro(figure));
         table_add(&table, format_member(figure, "n"));
@@ -370,7 +370,8 @@ void report_write(const struct page *page, json_t *results)
     for (size_t device = 0; device < PLAN_DEVICES; device++)
         write_stages(page, results, device);
     write_summary(page, results, &score);
-    write_micro(page, results, false, "Single operations, beside other kernels");
-    write_micro(page, results, true, "Futures, beside other executors");
+    write_micro(page, results, ANCHOR_THREADS, "Threads, beside other kernels");
+    write_micro(page, results, ANCHOR_KERNEL, "Other single operations, beside other kernels");
+    write_micro(page, results, ANCHOR_EXECUTORS, "Futures, beside other executors");
     write_peers(page);
 }

@@ -27,10 +27,13 @@ json_t *results_make(const struct results_context *context, const struct boot *b
 {
     json_t *results = json_object();
     json_t *cells = json_array();
+    json_t *micro = json_array();
     json_t *grub = json_object();
 
     for (size_t i = 0; i < PLAN_CELLS; i++)
         json_array_append(cells, guests[i].cell);
+    json_array_extend(micro, guests[PLAN_THREADS].micro);
+    json_array_extend(micro, guests[PLAN_MICRO].micro);
     json_object_set_new(grub, "cell", json_string(boots[plan_grub_twin()].name));
     json_object_set_new(grub, "identical",
                         json_boolean(json_equal(guests[plan_grub_twin()].cell, guests[PLAN_GRUB].cell)));
@@ -44,7 +47,7 @@ json_t *results_make(const struct results_context *context, const struct boot *b
     json_object_set_new(results, "events", json_integer(context->events));
     json_object_set_new(results, "quick", json_boolean(context->quick));
     json_object_set_new(results, "cells", cells);
-    json_object_set(results, "micro", guests[PLAN_MICRO].micro);
+    json_object_set_new(results, "micro", micro);
     json_object_set_new(results, "grub", grub);
     return results;
 }
