@@ -29,7 +29,7 @@ __attribute__((noinline)) void switch_attended(struct thread *previous, struct t
     if (next->slice_end_ns < cpu->timer_armed_ns && slice_contended(cpu))
         switch_armed(previous, next, flags);
     else
-        context_switch(&previous->sp, next->sp, flags);
+        context_switch(&previous->sp, &next->sp, flags);
 }
 
 enum status vectors_use(void)
