@@ -30,6 +30,8 @@ static bool chosen(const struct options *options, enum suite suite)
 
 _Noreturn void bench_run(const struct options *options)
 {
+    bool passed;
+
     if (!input.info.controller) {
         console_print("bench: there is no i8042 controller, so nothing can be injected\n");
         send_done(false);
@@ -44,6 +46,7 @@ _Noreturn void bench_run(const struct options *options)
         bench_threads(options);
     if (chosen(options, SUITE_MICRO))
         bench_micro();
-    send_done(true);
-    machine_exit(EXIT_PASSED);
+    passed = !chosen(options, SUITE_THREAD_METRIC) || bench_thread_metric(options->tm_ns, options->test);
+    send_done(passed);
+    machine_exit(passed ? EXIT_PASSED : EXIT_FAILED);
 }

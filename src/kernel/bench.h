@@ -86,8 +86,14 @@ void bench_start(struct thread *thread, const char *name, unsigned priority, thr
 /* Says that there is no memory for what a benchmark needs, and ends the machine as failed. Context: thread. */
 _Noreturn void bench_no_memory(const char *what);
 
-/* The three suites, and parts of the second and of the third. The first ends at a cell that there is no memory for:
- * STATUS_NO_MEMORY, with nothing kept. Context: thread. */
+/*
+ * Runs the tests of Thread-Metric for `duration_ns` each, "all" or the one of that name, and reports them. False if
+ * there is none, or at the first that breaks a rule; its threads are then left as they are. Context: thread.
+ */
+bool bench_thread_metric(uint64_t duration_ns, const char *name) must_check;
+
+/* The three suites of our own, and parts of the second and of the third. The first ends at a cell that there is no
+ * memory for: STATUS_NO_MEMORY, with nothing kept. Context: thread. */
 enum status bench_matrix(const struct options *options) must_check;
 void bench_micro(void);
 void bench_memory(void);

@@ -34,6 +34,7 @@ enum option_index {
     OPTION_QUANTUM,
     OPTION_SPAN,
     OPTION_SEED,
+    OPTION_TM,
     OPTION_TEST,
     OPTION_INHERITANCE,
     OPTION_IRQ,
@@ -53,7 +54,9 @@ static const struct option table[OPTIONS] = {
                      .valid = "idle, threads:1 to threads:16, tasks:1us to tasks:100ms, or all",
                      .check = load_valid},
     [OPTION_PRIORITY] = {.key = "priority", .kind = OPTION_CHOICE, .choices = CHOICES("equal", "high", "all")},
-    [OPTION_SUITE] = {.key = "suite", .kind = OPTION_CHOICE, .choices = CHOICES("matrix", "micro", "threads", "all")},
+    [OPTION_SUITE] = {.key = "suite",
+                      .kind = OPTION_CHOICE,
+                      .choices = CHOICES("matrix", "micro", "threads", "thread-metric", "all")},
     [OPTION_EVENTS] =
         {.key = "events", .kind = OPTION_NUMBER, .minimum = 1, .maximum = 20000, .valid = "a number from 1 to 20000"},
     [OPTION_PERIOD] = {.key = "period",
@@ -73,6 +76,11 @@ static const struct option table[OPTIONS] = {
                      .valid = "a duration from 100ms to 100s, such as 10s"},
     [OPTION_SEED] =
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
+    [OPTION_TM] = {.key = "tm",
+                   .kind = OPTION_DURATION,
+                   .minimum = 1000000,
+                   .maximum = 30000000000,
+                   .valid = "a duration from 1ms to 30s, such as 100ms"},
     [OPTION_TEST] = {.key = "test",
                      .kind = OPTION_TEXT,
                      .valid = "all, list, the name of a test, or its beginning and *"},
@@ -184,6 +192,7 @@ void options_read(const char *line, struct options *options)
     values[OPTION_QUANTUM].number = SCHED_QUANTUM_NS;
     values[OPTION_SPAN].number = 1000000000;
     values[OPTION_SEED].number = 1;
+    values[OPTION_TM].number = 100000000;
     values[OPTION_LOG].choice = LOG_INFO;
     set_text(&values[OPTION_LOAD], "all");
     set_text(&values[OPTION_TEST], "all");
@@ -209,6 +218,7 @@ void options_read(const char *line, struct options *options)
                                 .span_ns = values[OPTION_SPAN].number,
                                 .inheritance = values[OPTION_INHERITANCE].choice == 0,
                                 .seed = values[OPTION_SEED].number,
+                                .tm_ns = values[OPTION_TM].number,
                                 .irq = values[OPTION_IRQ].choice,
                                 .heap = values[OPTION_HEAP].choice,
                                 .log = values[OPTION_LOG].choice};

@@ -14,7 +14,7 @@ enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST };
 enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_ALL };
 enum device { DEVICE_KEYBOARD, DEVICE_MOUSE, DEVICE_ALL };
 enum bench_priority { PRIORITY_EQUAL, PRIORITY_HIGH, PRIORITY_ALL };
-enum suite { SUITE_MATRIX, SUITE_MICRO, SUITE_THREADS, SUITE_ALL };
+enum suite { SUITE_MATRIX, SUITE_MICRO, SUITE_THREADS, SUITE_THREAD_METRIC, SUITE_ALL };
 
 enum load_kind { LOAD_IDLE, LOAD_THREADS, LOAD_TASKS, LOAD_ALL };
 struct load {
@@ -38,6 +38,7 @@ struct options {
     uint64_t span_ns; /* of virtual time in which CPU-bound threads share the CPU */
     uint64_t seed;
     bool inheritance; /* who waits for a mutex lends its owner its priority */
+    uint64_t tm_ns;   /* what each test of Thread-Metric lasts */
     char test[CMDLINE_TEXT_SIZE];
     enum irq_controller irq;
     enum log_level log;

@@ -63,6 +63,50 @@ Test(bench, two_runs_of_a_preemptive_cell_are_identical, .timeout = 300)
     must_repeat("thread", "mouse");
 }
 
+#define THREAD_METRIC "mode=bench suite=thread-metric tm=5ms"
+
+static struct machine *thread_metric_run(const char *cmdline, int expected)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = cmdline, .reference = true});
+    int status = machine_wait_exit(machine, BENCH_MS);
+
+    if (status != expected)
+        machine_fail(machine, "'%s' ends with %d", cmdline, status);
+    return machine;
+}
+
+Test(bench, thread_metric_keeps_its_rules, .timeout = 300)
+{
+    static const char *const tests[] = {
+        "tm.basic",   "tm.cooperative",     "tm.preemptive", "tm.interrupt", "tm.interrupt_preemption",
+        "tm.message", "tm.synchronization", "tm.memory"};
+    struct machine *first = thread_metric_run(THREAD_METRIC, EXIT_PASSED);
+    struct machine *second = thread_metric_run(THREAD_METRIC, EXIT_PASSED);
+
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        json_t *test = machine_com2_event(first, "thread_metric", 0);
+
+        cr_assert_str_eq(json_string_value(json_object_get(test, "name")), tests[i]);
+        cr_assert(json_is_true(json_object_get(test, "passed")), "%s", tests[i]);
+        cr_assert_gt(json_integer_value(json_object_get(test, "rounds")), 100, "%s", tests[i]);
+        json_decref(test);
+    }
+    cr_assert_str_eq(text_of(first), text_of(second));
+    machine_stop(first);
+    machine_stop(second);
+}
+
+Test(bench, thread_metric_through_the_io_apic, .timeout = 300)
+{
+    machine_stop(thread_metric_run(THREAD_METRIC " irq=apic", EXIT_PASSED));
+}
+
+Test(bench, thread_metric_has_no_test_of_another_name, .timeout = 300)
+{
+    machine_stop(thread_metric_run(THREAD_METRIC " test=tm.basics", EXIT_FAILED));
+}
+
 Test(bench, a_cell_measures_the_same_behind_grub, .timeout = 300)
 {
     struct machine *direct = bench_run(false, "async", "mouse");

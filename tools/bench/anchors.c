@@ -8,6 +8,8 @@
 const char *const anchor_kernels[ANCHOR_PEERS] = {"LK*", "NuttX*", "Linux*", NULL};
 const char *const anchor_executors[ANCHOR_PEERS] = {"embassy*", "blog_os*", "tokio*", "C++20*"};
 
+const char *const anchor_thread_metric[ANCHOR_PEERS] = {"Zephyr* per 10 s", "Zephyr* each", NULL, NULL};
+
 struct anchor {
     const char *id;
     const char *peers[ANCHOR_PEERS];
@@ -53,6 +55,8 @@ static const struct anchor anchors[] = {
     {"task.timer_10k", {"O(n)", "-", "963", "-"}},
     {"task.timer_1M", {"O(n)", "-", "963", "-"}},
     {"task.bytes", {"112", "213", "139", "96"}},
+    {"tm.interrupt", {"54,071,403 / 32,905,099", "185 / 304", NULL, NULL}},
+    {"tm.interrupt_preemption", {"never preempted", "-", NULL, NULL}},
 };
 
 enum anchor_group anchor_group(const char *id)

@@ -3,7 +3,7 @@
  *
  * Kernels were measured on the reference machine (docs/benchmark.md names their builds): LK with SMP code / its best
  * case without, NuttX with asserts / without, Linux user space as SCHED_FIFO. Executors were measured natively, in
- * instructions by callgrind.
+ * instructions by callgrind. Zephyr's figures are published ones.
  */
 #ifndef DUET_BENCH_ANCHORS_H
 #define DUET_BENCH_ANCHORS_H
@@ -12,6 +12,7 @@ enum { ANCHOR_PEERS = 4 };
 
 extern const char *const anchor_kernels[ANCHOR_PEERS]; /* the last is NULL: there are three */
 extern const char *const anchor_executors[ANCHOR_PEERS];
+extern const char *const anchor_thread_metric[ANCHOR_PEERS]; /* Zephyr alone, published; the last two are NULL */
 
 /* What a figure is one of: threads and what wakes them, the rest of the kernel, or the cooperative half, which stands
  * beside executors. */

@@ -30,6 +30,24 @@ static char *take_micro(struct guest *guest, json_t *object)
     return NULL;
 }
 
+static char *take_thread_metric(struct guest *guest, json_t *object)
+{
+    static const char *const figures[] = {"per_10s", "each_ns", "rounds", "elapsed_ns"};
+    const char *name = json_string_value(json_object_get(object, "name"));
+
+    if (!name)
+        return text_format("a test of Thread-Metric without a name");
+    for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+        if (!json_is_integer(json_object_get(object, figures[i])))
+            return text_format("%s has no figure '%s'", name, figures[i]);
+    }
+    if (!json_is_true(json_object_get(object, "passed")))
+        return text_format("%s broke its rules", name);
+    json_object_del(object, "event");
+    json_array_append(guest->thread_metric, object);
+    return NULL;
+}
+
 static char *take_done(struct reader *reader, const json_t *object)
 {
     reader->done = true;
@@ -52,6 +70,8 @@ static char *take_object(struct reader *reader, json_t *object)
         return take_cell(reader->guest, object);
     else if (!strcmp(event, "micro"))
         return take_micro(reader->guest, object);
+    else if (!strcmp(event, "thread_metric"))
+        return take_thread_metric(reader->guest, object);
     else if (!strcmp(event, "done"))
         return take_done(reader, object);
     return NULL;
@@ -129,7 +149,7 @@ char *guest_read(struct guest *guest, const char *text, const struct boot *boot,
 {
     struct reader reader = {.guest = guest};
 
-    *guest = (struct guest){.micro = json_array()};
+    *guest = (struct guest){.micro = json_array(), .thread_metric = json_array()};
     while (*text) {
         size_t size = strcspn(text, "\n");
         char *complaint = take_line(&reader, text, size);
@@ -142,5 +162,11 @@ char *guest_read(struct guest *guest, const char *text, const struct boot *boot,
         return text_format("COM2 ends without the line 'done'");
     if (boot->driver)
         return check_cell(guest->cell, boot, events);
+    if (boot->thread_metric) {
+        return json_array_size(guest->thread_metric) == GUEST_THREAD_METRIC
+                   ? NULL
+                   : text_format("%zu tests of Thread-Metric, not %d", json_array_size(guest->thread_metric),
+                                 GUEST_THREAD_METRIC);
+    }
     return json_array_size(guest->micro) ? NULL : text_format("no micro line on COM2");
 }

@@ -40,6 +40,10 @@ static void name_boot(struct boot *boot, size_t index, unsigned events)
     } else if (index == PLAN_MICRO) {
         boot->name = text_format("micro");
         boot->words = text_format("mode=bench suite=micro");
+    } else if (index == PLAN_THREAD_METRIC) {
+        boot->name = text_format("thread-metric");
+        boot->words = text_format("mode=bench suite=thread-metric");
+        boot->thread_metric = true;
     } else if (index == PLAN_GRUB) {
         name_cell(boot, plan_grub_twin(), "grub ", events);
     } else {

@@ -2,8 +2,8 @@
  * Which boots a benchmark consists of, in the fixed order in which their results are listed.
  *
  * The matrix is driver x device x load x priority, the last varying fastest. It is followed by one boot for
- * the micro figures of threads, one for all others, and by one cell of the matrix again, booted through GRUB from the
- * ISO.
+ * the micro figures of threads, one for all others, one for Thread-Metric, and by one cell of the matrix again, booted
+ * through GRUB from the ISO.
  */
 #ifndef DUET_BENCH_PLAN_H
 #define DUET_BENCH_PLAN_H
@@ -21,6 +21,7 @@ enum {
     PLAN_CELLS = PLAN_DRIVERS * PLAN_DEVICES * PLAN_LOADS * PLAN_PRIORITIES,
     PLAN_THREADS = PLAN_CELLS,
     PLAN_MICRO,
+    PLAN_THREAD_METRIC,
     PLAN_GRUB,
     PLAN_BOOTS,
 };
@@ -45,7 +46,8 @@ struct boot {
     char *com2;
     char *log;                                     /* what QEMU itself printed */
     char **command;                                /* QEMU's argument list */
-    const char *driver, *device, *load, *priority; /* NULL for the micro figures */
+    const char *driver, *device, *load, *priority; /* NULL for what is no cell */
+    bool thread_metric;
 };
 
 struct plan_options {

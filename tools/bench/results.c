@@ -48,6 +48,7 @@ json_t *results_make(const struct results_context *context, const struct boot *b
     json_object_set_new(results, "quick", json_boolean(context->quick));
     json_object_set_new(results, "cells", cells);
     json_object_set_new(results, "micro", micro);
+    json_object_set(results, "thread_metric", guests[PLAN_THREAD_METRIC].thread_metric);
     json_object_set_new(results, "grub", grub);
     return results;
 }
