@@ -175,12 +175,18 @@ build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 	$(call say,HOSTCC)
 	$(Q)gcc $(HOSTFLAGS) -Itests/qemu -Wno-pedantic -Wno-conversion -O1 $(QEMU_TEST_SRC) -lcriterion -ljansson -o $@
 
-.PHONY: test test-host test-qemu kernels
+.PHONY: test test-host test-compile test-qemu kernels print-flags
 test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
-	@tools/test.sh host qemu
+	@tools/test.sh host compile qemu
 
 test-host: deps-build deps-test ## the pure core's tests on the host, with address and undefined-behaviour sanitizers
 	@tools/test.sh host
+
+test-compile: deps-build ## what must not compile, by gcc and clang with the kernel's flags
+	@tools/test.sh compile
+
+print-flags:
+	@echo '$(KFLAGS)'
 
 test-qemu: deps-build deps-test ## whole-machine tests: boot QEMU, drive it over QMP, read serial
 	@tools/test.sh qemu

@@ -1,6 +1,7 @@
 # gdb commands that know Duet's own structures. They only read memory, so the kernel may be stopped anywhere.
 #
-#   duet-threads          every thread: state, priority, run time, and the calls in which it waits
+#   duet-threads          every thread: state, priority, whether it is cancelled, quantum, stack, run time, and
+#                         the calls in which it waits
 #   duet-tasks [EXECUTOR] every task of the executor at this address, or of every executor thread: whether it is
 #                         queued, its polls, and the awaits in which it waits
 
@@ -109,10 +110,12 @@ class Threads(Report):
             thread = container_of(node, "struct thread", "all")
             mark = "*" if address_of(thread.address) == current else ""
             rows.append([mark + str(int(thread["id"])), text_of(thread["name"]), states.get(int(thread["condition"]), "?"),
-                         str(int(thread["priority"])), str(int(thread["switches"])),
+                         str(int(thread["priority"])), "yes" if thread["cancelled"] else "",
+                         "%g" % (int(thread["quantum_ns"]) / 1e6), "%g" % (int(thread["stack_bytes"]) / 1024),
+                         str(int(thread["switches"])),
                          "now" if mark else "%.3f" % (int(thread["run_ns"]) / 1e6), "%#x" % address_of(thread.address),
                          self.where(thread, current)])
-        print_table(["id", "name", "state", "prio", "switches", "run ms", "address", "where"], rows)
+        print_table(["id", "name", "state", "prio", "cancelled", "quantum ms", "stack KiB", "switches", "run ms", "address", "where"], rows)
 
 
 class Tasks(Report):

@@ -56,6 +56,7 @@ mutants() {
     drop $entry exception_common: '.size exception_common'
     drop $entry interrupt_common: '.size interrupt_common'
     swap $switch context_switch: '.size context_switch'
+    swap $switch thread_trampoline: 'ud2'
     swap $entry exception_common: '.size exception_common'
     swap $entry interrupt_common: '.size interrupt_common'
     change src/kernel/x86_64/arch.S '/^ *cli$/d' 'irq_save without cli'

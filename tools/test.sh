@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh [host] [qemu]: builds and runs the test programs named, both when none is.
+# test.sh [host] [compile] [qemu]: builds and runs the tests named, all when none is.
 # Shows what failed; the last line is 'N passed, N failed'. A program that does not build or dies counts as one failure.
 # TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
 set -u
@@ -40,6 +40,25 @@ run() {
     failed=$((failed + bad))
 }
 
+# compile: adds up what compile-tests.sh says.
+compile() {
+    echo "== compile"
+    tools/compile-tests.sh >"$log" 2>&1
+    status=$?
+    good=$(sed -n '$s/^\([0-9]*\) passed.*/\1/p' "$log")
+    bad=$(sed -n '$s/.* \([0-9]*\) failed$/\1/p' "$log")
+    if [ -z "$good" ] || [ -z "$bad" ] || [ $((good + bad)) -eq 0 ]; then
+        cat "$log"
+        echo "compile: ended with status $status before it had run a test"
+        good=0 bad=1
+    elif [ "$status" -ne 0 ]; then
+        cat "$log"
+    fi
+    echo "compile: $good passed, $bad failed"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+}
+
 # build NAME TARGET...: makes the targets, one after the other: they share files.
 build() {
     name=$1
@@ -53,13 +72,14 @@ build() {
     done
 }
 
-[ $# -gt 0 ] || set -- host qemu
+[ $# -gt 0 ] || set -- host compile qemu
 for part in "$@"; do
     case $part in
     host) build host build/host-san/host-tests && run host "$(nproc)" build/host-san/host-tests ;;
+    compile) compile ;;
     qemu) build qemu kernels iso build/qemu-tests && run qemu 2 build/qemu-tests ;;
     *)
-        echo "test.sh: '$part' is neither host nor qemu"
+        echo "test.sh: '$part' is neither host, compile nor qemu"
         failed=$((failed + 1))
         ;;
     esac

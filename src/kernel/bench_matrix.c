@@ -390,12 +390,14 @@ static void wait_for_events(const struct cell *cell)
 static enum status stacks_prepare(void)
 {
     void *stacks[CELL_THREADS];
+    uint64_t flags = irq_save();
     size_t count = 0;
 
     while (count < CELL_THREADS && (stacks[count] = stack_alloc(THREAD_STACK_BYTES)))
         count++;
     for (size_t i = 0; i < count; i++)
         stack_free(stacks[i], THREAD_STACK_BYTES);
+    irq_restore(flags);
     return count == CELL_THREADS ? STATUS_OK : STATUS_NO_MEMORY;
 }
 

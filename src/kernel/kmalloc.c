@@ -7,6 +7,7 @@
 #include "kernel/backtrace.h"
 #include "kernel/console.h"
 #include "kernel/x86_64/mmu.h"
+#include "kernel/x86_64/stacks.h"
 #include "lib/heap_block.h"
 #include "lib/heap_bump.h"
 #include "lib/heap_debug.h"
@@ -28,12 +29,14 @@ static size_t taken_bytes;
 
 static void *run_take(struct heap_pages *pages, size_t bytes, size_t align, enum heap_pages_kind kind)
 {
+    uint32_t count = (uint32_t)(bytes / FRAME_BYTES), each = (uint32_t)(align / FRAME_BYTES);
     struct physical run;
 
     (void)pages;
     if (bytes / FRAME_BYTES > FRAMES_MAX || align / FRAME_BYTES > FRAMES_MAX) /* more than 32 bits count */
         return NULL;
-    if (frame_alloc_run((uint32_t)(bytes / FRAME_BYTES), (uint32_t)(align / FRAME_BYTES), &run) != STATUS_OK)
+    if (frame_alloc_run(count, each, &run) != STATUS_OK &&
+        (!stacks_trim() || frame_alloc_run(count, each, &run) != STATUS_OK))
         return NULL;
     frame_set_tag(run, (uint16_t)kind);
     taken_bytes += bytes;

@@ -56,9 +56,9 @@ static const char *thread_state_name(enum thread_state state)
 /* What a line says of a thread. */
 struct thread_line {
     char name[THREAD_NAME_BYTES];
-    uint32_t id;
     uint8_t priority, state;
-    uint64_t run_ns, switches;
+    bool cancelled;
+    uint64_t id, run_ns, switches, quantum_ns;
     size_t stack_used, stack_bytes;
 };
 
@@ -67,6 +67,8 @@ static struct thread_line thread_line(const struct thread *thread)
     struct thread_line line = {.id = thread->id,
                                .priority = thread->priority,
                                .state = (uint8_t)thread_state(thread),
+                               .cancelled = thread->cancelled,
+                               .quantum_ns = thread->quantum_ns,
                                .run_ns = thread_run_ns(thread),
                                .switches = thread->switches,
                                .stack_used = stack_used(thread->stack, thread->stack_bytes),
@@ -98,11 +100,12 @@ void report_threads(report_print *print)
 {
     struct thread_line line;
 
-    print("threads:  id priority state        run us   switches    stack  name\n");
+    print("threads:  id priority state        run us   switches    stack       of quantum us  name\n");
     for (size_t n = 0; thread_at(n, &line); n++)
-        print("  %10u %8u %-7s %11lu %10lu %8zu  %s\n", line.id, line.priority,
+        print("  %10lu %8u %-7s %11lu %10lu %8zu %8zu %10lu  %s%s\n", (unsigned long)line.id, line.priority,
               thread_state_name((enum thread_state)line.state), (unsigned long)(line.run_ns / 1000),
-              (unsigned long)line.switches, line.stack_used, line.name);
+              (unsigned long)line.switches, line.stack_used, line.stack_bytes, (unsigned long)(line.quantum_ns / 1000),
+              line.name, line.cancelled ? " (cancelled)" : "");
 }
 
 static void report_executor(report_print *print, struct executor_thread *at)

@@ -7,9 +7,12 @@
 #include "kernel/modes.h"
 #include "kernel/panic.h"
 #include "kernel/x86_64/irq_line.h"
+#include "kernel/x86_64/physical.h"
 #include "lib/mem.h"
 
 extern const struct suite_test suite_start[], suite_end[];
+
+#define MEMORY_1G (UINT64_C(1000) << 20) /* firmware takes a little of it */
 
 enum result { RESULT_PASSED, RESULT_FAILED, RESULT_SKIPPED, RESULTS };
 
@@ -65,6 +68,8 @@ static const char *in_use(const char *key)
         return irq_line_controller_name();
     if (string_starts(key, "heap="))
         return kmalloc_heap()->operations->name;
+    if (string_starts(key, "memory="))
+        return (size_t)physical_report().total * FRAME_BYTES >= MEMORY_1G ? "1g" : "less";
     panic("no test can need %s", key);
 }
 

@@ -10,7 +10,8 @@ struct suite_test {
     const char *name;
     void (*run)(void);
     const char *panics; /* NULL, or what the panic says that the test ends in */
-    const char *needs;  /* NULL, or the word of the command line that it is about: "irq=pic", "heap=bump,list,block" */
+    const char *needs;  /* NULL, or the word of the command line that it is about: "irq=pic", "heap=bump,list,block";
+                         * or "memory=1g": about so much */
     bool is_long;       /* runs only when it is asked for by its whole name */
 };
 

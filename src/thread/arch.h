@@ -43,7 +43,8 @@ void cpu_wait(void);
  * already past interrupts at once. Context: interrupts off. */
 void timer_arm(uint64_t deadline_ns);
 
-/* Memory for a stack with an unmapped guard page under it. Returns its lowest usable byte, or NULL. Context: thread. */
+/* Memory for a stack of a size from THREAD_STACK_BYTES_MIN to THREAD_STACK_BYTES_MAX, a power of two, with an unmapped
+ * guard page under it. Returns its lowest usable byte, or NULL. Context: interrupts off, neither irq nor NMI. */
 void *stack_alloc(size_t size_bytes);
 void stack_free(void *stack, size_t size_bytes);
 
@@ -55,7 +56,8 @@ void stack_free(void *stack, size_t size_bytes);
  */
 void context_switch(uintptr_t *save, const uintptr_t *load, uint64_t flags);
 
-/* Where a new thread's first switch lands: clears the frame chain and calls thread_main(). In switch.S. */
+/* Where a new thread's first switch lands: makes its struct thread_call, which lies above the frame, and ends the
+ * thread with what that returns. In switch.S. */
 void thread_trampoline(void);
 
 /*

@@ -75,6 +75,18 @@ static void inherit(struct cpu *cpu, struct thread *thread)
     }
 }
 
+void thread_set_priority(struct thread *thread, unsigned priority)
+{
+    struct cpu *cpu = cpu_this();
+    uint64_t flags = irq_save();
+
+    ASSERT(priority > THREAD_PRIORITY_IDLE && priority < THREAD_PRIORITIES && thread != &cpu->idle);
+    thread->base_priority = (uint8_t)priority;
+    inherit(cpu, thread);
+    resettle(cpu);
+    leave(cpu, flags);
+}
+
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 /* Panics if the owner waits, in the end, for the running thread. */

@@ -25,9 +25,9 @@ struct cpu {
                                               * thread is the first of its ring, and the idle thread always ready */
     struct timer_queue timers;
     uint64_t timer_armed_ns; /* what timer_arm() was last told */
-    uint64_t quantum_ns;
+    uint64_t quantum_ns;     /* of threads that are given none of their own */
     uint64_t switches;
-    void *dead_stacks; /* of threads that have ended, each holding the next and its own size */
+    void *dead_stacks;           /* of threads that have ended, each holding the next and what it was */
     struct thread *vector_owner; /* whose state the vector registers hold, it need not run; NULL: nobody's */
     struct thread idle;
 };

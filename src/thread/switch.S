@@ -36,13 +36,25 @@ context_switch:
     .size context_switch, . - context_switch
 
 /*
- * The first return address of every thread. rsp is 16-byte aligned here, as the ABI wants before a call; rbp is zero
- * from the prepared frame, which ends every backtrace.
+ * The first return address of every thread: pops a struct thread_call, and calls. rsp is 16-byte aligned then, as the
+ * ABI wants; rbp is zero from the prepared frame, which ends every backtrace. Nothing of whoever switched here is left
+ * in a register: the callee-saved ones come from the frame, and rax is the function's.
  */
     .globl thread_trampoline
     .type thread_trampoline, @function
 thread_trampoline:
-    call thread_main
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %rcx
+    pop %r8
+    pop %r9
+    xor %r10d, %r10d
+    xor %r11d, %r11d
+    pop %rax
+    call *%rax
+    mov %rax, %rdi
+    call thread_exit
     ud2
     .size thread_trampoline, . - thread_trampoline
 

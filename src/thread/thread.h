@@ -1,10 +1,10 @@
 /*
  * Preemptive threads: their life, and what a thread may ask of the scheduler.
  *
- * A struct thread belongs to its creator, who keeps it until thread_join() returned; its stack belongs to the
- * scheduler. The scheduler runs the ready thread of the highest priority; threads of one priority take turns, each for
- * a quantum. A wake of a higher priority preempts at once (from an interrupt: at its exit), a wake of an equal one
- * never does.
+ * A struct thread belongs to its creator, who keeps it until thread_join() returned, or, once it is detached, until its
+ * release function is called; its stack belongs to the scheduler. The scheduler runs the ready thread of the highest
+ * priority; threads of one priority take turns, each for a quantum. A wake of a higher priority preempts at once (from
+ * an interrupt: at its exit), a wake of an equal one never does.
  */
 #ifndef DUET_THREAD_THREAD_H
 #define DUET_THREAD_THREAD_H
@@ -19,7 +19,9 @@ enum {
     THREAD_PRIORITY_IDLE = 0,
     THREAD_PRIORITY_NORMAL = 16,
     THREAD_PRIORITY_HIGH = 24,
-    THREAD_STACK_BYTES = 16384,
+    THREAD_STACK_BYTES = 16384, /* where nothing else is asked for; other sizes are powers of two too */
+    THREAD_STACK_BYTES_MIN = 4096,
+    THREAD_STACK_BYTES_MAX = 262144,
     THREAD_NAME_BYTES = 16,
 };
 
@@ -33,9 +35,15 @@ enum thread_state {
 };
 
 struct mutex;
+struct thread;
 struct wait_queue;
 
 typedef void *thread_entry(void *argument);
+
+/* Called once a detached thread has ended and its stack is free: the block is the creator's again. Context: thread,
+ * maybe the idle one, interrupts as the caller of thread_start(), thread_join() or thread_detach() has them. It does
+ * not wait. */
+typedef void thread_release(struct thread *thread);
 
 struct thread {
     /* interrupts off */
@@ -46,7 +54,10 @@ struct thread {
     bool token;             /* woken while not parked: the next park returns at once */
     bool timed_out;         /* why its last wait in a queue ended */
     uint8_t priority;       /* what it runs at: its own, or what it inherits */
+    uint8_t base_priority;  /* its own */
     uint8_t attention;      /* a switch from or to it is more than a change of stacks: it uses vector registers */
+    bool cancelled;         /* it is to end at its next safe point */
+    bool detached;          /* nobody joins it */
     uint64_t slice_end_ns;  /* while running */
     uint64_t slice_left_ns; /* while not: a whole quantum, unless it was preempted */
     uint64_t quantum_ns;
@@ -69,36 +80,153 @@ struct thread {
     bool may_not_park; /* inside a poll: the executor's thread runs a future */
 
     /* set once */
-    uint8_t base_priority; /* its own */
-    uint32_t id;
-    char name[THREAD_NAME_BYTES];
-    void *stack; /* lowest usable byte; a guard page lies below */
     uint32_t stack_bytes;
-    thread_entry *entry;
+    void *stack; /* lowest usable byte; a guard page lies below */
+    uint64_t id; /* of no other thread before or after */
+    char name[THREAD_NAME_BYTES];
     union {
-        void *argument;
-        void *result; /* once it has ended */
+        void *result;            /* once it has ended, for who joins it */
+        thread_release *release; /* of a detached one, whom nobody joins; NULL: nobody wants to know */
     };
     struct list all;
 };
-_Static_assert(sizeof(struct thread) <= 272, "a thread's block stays small");
+_Static_assert(sizeof(struct thread) <= 256, "a thread's block stays small");
 
-/* Every thread that is not joined yet, for reports and debuggers. Interrupts off. */
+/* Every thread that has not ended, in the order of their ids, for reports and debuggers. Interrupts off. */
 extern struct list thread_all;
 
+/* What a thread may be given beside its name and priority. Zero is the default of each. */
+struct thread_options {
+    size_t stack_bytes;      /* at least; rounded up to a power of two: THREAD_STACK_BYTES */
+    uint64_t quantum_ns;     /* of its turns among equals: the scheduler's */
+    bool detached;           /* from its start */
+    thread_release *release; /* of a detached one */
+};
+
+/* What a thread calls, and what it finds in the registers of the first six arguments. The trampoline pops it. */
+struct thread_call {
+    uint64_t arguments[6];
+    uintptr_t function;
+};
+_Static_assert(sizeof(struct thread_call) == 56 && offsetof(struct thread_call, function) == 48,
+               "thread_trampoline pops six arguments and the function");
+
 /*
- * Starts a thread. The name is copied, and shortened to fit. Returns STATUS_NO_MEMORY if there is no stack for it.
- * Context: thread.
+ * Starts a thread that calls entry(argument). The name is copied, and shortened to fit. Returns STATUS_NO_MEMORY if
+ * there is no stack for it. Context: thread.
  */
 enum status thread_start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry,
                          void *argument) must_check;
 
-/* Ends the running thread; returning from its entry function does the same. Context: thread. */
+/*
+ * enum status thread_start_with(struct thread *, const char *name, unsigned priority, function, arguments...)
+ * enum status thread_start_options(struct thread *, const char *name, unsigned priority,
+ *                                  const struct thread_options *, function, arguments...)
+ *
+ * Start a thread that calls any function of zero to six parameters which returns void *, with these arguments. Each is
+ * an integer or a pointer, and has exactly the type of its parameter, but for qualifiers of the parameter itself: what
+ * a call would convert, a constant too, does not compile, nor does another count, type or size. A constant is cast:
+ * (uint8_t)7. Registers without an argument are zero.
+ *
+ * Errors are thread_start()'s; and STATUS_INVALID: no stack is as large as the options ask. NULL options: all defaults.
+ * Context: thread.
+ */
+#define thread_start_with(thread, name, priority, ...) thread_start_options(thread, name, priority, NULL, __VA_ARGS__)
+#define thread_start_options(thread, name, priority, options, ...) \
+    thread_start_call(thread, name, priority, options, &(const struct thread_call)THREAD_CALL(__VA_ARGS__))
+
+enum status thread_start_call(struct thread *thread, const char *name, unsigned priority,
+                              const struct thread_options *options, const struct thread_call *call) must_check;
+
+/* The rest is what these two are made of. A function is chosen by the one type that its arguments allow. */
+#define THREAD_CALL(...)                                                                                           \
+    THREAD_CALL_PICK(__VA_ARGS__, THREAD_CALL_MANY, THREAD_CALL_MANY, THREAD_CALL_6, THREAD_CALL_5, THREAD_CALL_4, \
+                     THREAD_CALL_3, THREAD_CALL_2, THREAD_CALL_1, THREAD_CALL_0, )                                 \
+    (__VA_ARGS__)
+#define THREAD_CALL_PICK(f, a, b, c, d, e, g, h, i, chosen, ...) chosen
+#define THREAD_CALL_MANY(...)                 \
+    {                                         \
+        {0}, a_thread_has_at_most_6_arguments \
+    }
+#define THREAD_FUNCTION(f, ...) (uintptr_t) _Generic((f), void *(*)(__VA_ARGS__) : (f))
+#define THREAD_WORD(a)                                                                                                \
+    ((void)sizeof(struct {                                                                                            \
+         _Static_assert(sizeof(__typeof__(((void)0, (a)))) <= 8, "an argument of a thread has at most 64 bits");      \
+         _Static_assert(_Generic((a), float : 0, double : 0, default : 1), "an argument of a thread is no fraction"); \
+         char unused;                                                                                                 \
+     }),                                                                                                              \
+     (uint64_t)(uintptr_t)(a))
+#define THREAD_CALL_0(f)              \
+    {                                 \
+        {0}, THREAD_FUNCTION(f, void) \
+    }
+#define THREAD_CALL_1(f, a)                                 \
+    {                                                       \
+        {THREAD_WORD(a)}, THREAD_FUNCTION(f, __typeof__(a)) \
+    }
+#define THREAD_CALL_2(f, a, b)                                                             \
+    {                                                                                      \
+        {THREAD_WORD(a), THREAD_WORD(b)}, THREAD_FUNCTION(f, __typeof__(a), __typeof__(b)) \
+    }
+#define THREAD_CALL_3(f, a, b, c)                                           \
+    {                                                                       \
+        {THREAD_WORD(a), THREAD_WORD(b), THREAD_WORD(c)},                   \
+            THREAD_FUNCTION(f, __typeof__(a), __typeof__(b), __typeof__(c)) \
+    }
+#define THREAD_CALL_4(f, a, b, c, d)                                                       \
+    {                                                                                      \
+        {THREAD_WORD(a), THREAD_WORD(b), THREAD_WORD(c), THREAD_WORD(d)},                  \
+            THREAD_FUNCTION(f, __typeof__(a), __typeof__(b), __typeof__(c), __typeof__(d)) \
+    }
+#define THREAD_CALL_5(f, a, b, c, d, e)                                                                   \
+    {                                                                                                     \
+        {THREAD_WORD(a), THREAD_WORD(b), THREAD_WORD(c), THREAD_WORD(d), THREAD_WORD(e)},                 \
+            THREAD_FUNCTION(f, __typeof__(a), __typeof__(b), __typeof__(c), __typeof__(d), __typeof__(e)) \
+    }
+#define THREAD_CALL_6(f, a, b, c, d, e, g)                                                                \
+    {                                                                                                     \
+        {THREAD_WORD(a), THREAD_WORD(b), THREAD_WORD(c), THREAD_WORD(d), THREAD_WORD(e), THREAD_WORD(g)}, \
+            THREAD_FUNCTION(f, __typeof__(a), __typeof__(b), __typeof__(c), __typeof__(d), __typeof__(e), \
+                            __typeof__(g))                                                                \
+    }
+
+/* Ends the running thread; returning from its function does the same. Context: thread. */
 _Noreturn void thread_exit(void *result);
 
-/* Waits until `thread` has ended and its stack is free, and returns its result. One joiner a thread. Context: thread.
- */
+/* Waits until `thread` has ended and its stack is free, and returns its result. One joiner a thread; a detached one has
+ * none. Not ended by a cancel of the caller. Context: thread, not in a poll. */
 void *thread_join(struct thread *thread);
+
+/* Nobody will join the thread, which may have ended already, or be the running one: `release`, if not NULL, is called
+ * when its block can be reused. Context: thread. */
+void thread_detach(struct thread *thread, thread_release *release);
+
+/*
+ * Asks the thread to end, once and for good. Nothing ends it but itself, at a safe point, so it lets go of what it
+ * holds in its own time:
+ *   - thread_cancel_point() ends it, unless it owns a mutex, is inside a poll, or preemption is disabled;
+ *   - a park is woken; if it does not park, its next one returns at once. Later ones park again;
+ *   - a sleep ends early, and later ones return at once;
+ *   - a wait with a deadline, in whatever queue, ends with STATUS_TIMEOUT as if the deadline had come, and so do later
+ *     ones that find nothing to take;
+ *   - a wait without a deadline, and a join, go on until what they wait for is there.
+ * Context: any, until the thread is joined or released.
+ */
+void thread_cancel(struct thread *thread);
+#define THREAD_CANCELLED ((void *)UINTPTR_MAX) /* the result of a thread that thread_cancel_point() ended */
+
+/* Whether the running thread is cancelled. Context: thread. */
+bool thread_cancelled(void);
+
+/* A safe point: ends the running thread if it is cancelled and may end here. Context: any. */
+void thread_cancel_point(void);
+
+/* The thread's own priority from now on; it runs at a higher one while it inherits that. Not for the idle thread.
+ * Context: any. */
+void thread_set_priority(struct thread *thread, unsigned priority);
+
+/* What its turns among equals last, from its next turn on. Context: any. */
+void thread_set_quantum(struct thread *thread, uint64_t quantum_ns);
 
 /* The running thread, or in an interrupt the one interrupted. Context: any. */
 struct thread *thread_current(void);
@@ -119,7 +247,8 @@ void thread_yield(void);
 void thread_park(void);
 void thread_park_until(uint64_t deadline_ns);
 
-/* Returns at or after `deadline_ns`, however often the thread is woken. Context: thread, not in a poll. */
+/* Returns at or after `deadline_ns`, however often the thread is woken; early only if it is cancelled.
+ * Context: thread, not in a poll. */
 void thread_sleep_until(uint64_t deadline_ns);
 
 /* Makes `thread` ready if it is parked, else makes its next park return at once. A more urgent thread runs before this

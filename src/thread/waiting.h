@@ -44,6 +44,8 @@ static inline void wait_queue_limit(struct cpu *cpu, uint64_t deadline_ns, void 
 
     if (deadline_ns == TIMER_NEVER)
         return;
+    if (unlikely(current->cancelled))
+        deadline_ns = 0;
     current->expired.wake = expired;
     timer_queue_insert(&cpu->timers, &current->deadline, deadline_ns, &current->expired);
     arm_by(cpu, deadline_ns);

@@ -94,7 +94,6 @@ Test(sched, turns_the_running_flow_into_a_thread)
     cr_assert_str_eq(boot->name, "boot");
     cr_assert_eq(boot->priority, THREAD_PRIORITY_NORMAL);
     cr_assert_eq(thread_state(boot), THREAD_RUNNING);
-    cr_assert_eq(boot->entry, NULL);
     cr_assert((uintptr_t)&boot > (uintptr_t)boot->stack &&
               (uintptr_t)&boot < (uintptr_t)boot->stack + boot->stack_bytes);
     cr_assert_eq(cpu_this()->quantum_ns, 10 * MS);

@@ -194,7 +194,7 @@ Test(thread_trampoline, starts_a_thread_on_its_stack_aligned_and_with_a_frame_ch
     bottom = (uintptr_t)thread.stack;
     top = bottom + thread.stack_bytes;
     cr_assert_eq(thread.stack_bytes, THREAD_STACK_BYTES);
-    cr_assert_eq((uintptr_t)(frame + 1), top);
+    cr_assert_eq((uintptr_t)(frame + 1) + sizeof(struct thread_call), top);
     cr_assert_eq(frame->rip, (uintptr_t)thread_trampoline);
     cr_assert_eq(frame->rbp, 0);
     cr_assert_eq(thread_join(&thread), &thread);

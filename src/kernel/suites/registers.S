@@ -252,6 +252,31 @@ try_failed:
     xor %eax, %eax
     ret
 
+/* void *registers_at_entry_0(void), void *registers_at_entry_6(uint64_t, ... six): what a thread finds at its first
+ * instruction, into registers_at_entry; returns its address */
+    .globl registers_at_entry_0
+registers_at_entry_0:
+    function registers_at_entry_6
+    mov $registers_at_entry, %rax
+    mov %rdi, 0(%rax)
+    mov %rsi, 8(%rax)
+    mov %rdx, 16(%rax)
+    mov %rcx, 24(%rax)
+    mov %r8, 32(%rax)
+    mov %r9, 40(%rax)
+    mov %r10, 48(%rax)
+    mov %r11, 56(%rax)
+    mov %rbx, 64(%rax)
+    mov %rbp, 72(%rax)
+    mov %r12, 80(%rax)
+    mov %r13, 88(%rax)
+    mov %r14, 96(%rax)
+    mov %r15, 104(%rax)
+    mov %rsp, 112(%rax)
+    pushfq
+    popq 120(%rax)
+    ret
+
     .section .rodata
     .balign 8
     .globl registers_window
@@ -276,5 +301,8 @@ delivered_rsp:
     .skip 8
 delivered_rflags:
     .skip 8
+    .globl registers_at_entry
+registers_at_entry:
+    .skip 128
 
     .section .note.GNU-stack, "", @progbits

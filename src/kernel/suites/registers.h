@@ -81,4 +81,13 @@ void divide_by_zero(void);
 void invalid_opcode(void);
 void stack_nowhere(void);
 
+/* A thread's registers at its first instruction, as left by these two, which return where. Context: thread. */
+extern struct registers_at_entry {
+    uint64_t arguments[6];
+    uint64_t others[8]; /* r10, r11, rbx, rbp, r12 to r15 */
+    uint64_t rsp, rflags;
+} registers_at_entry;
+void *registers_at_entry_0(void);
+void *registers_at_entry_6(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+
 #endif

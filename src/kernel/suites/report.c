@@ -126,11 +126,17 @@ TEST(threads_report, "report.threads")
         CHECK_EQUAL(number_at(line, 1), THREAD_PRIORITY_HIGH);
         CHECK_EQUAL(number_at(line, 3), thread.switches);
         CHECK(number_at(line, 4) > 0 && number_at(line, 4) <= THREAD_STACK_BYTES);
+        CHECK_EQUAL(number_at(line, 5), THREAD_STACK_BYTES);
+        CHECK_EQUAL(number_at(line, 6), cpu_this()->quantum_ns / 1000);
     }
     CHECK(line_with("parked") != NULL);
     CHECK(line_with("running") != NULL);
     CHECK(line_with("boot") != NULL && line_with("idle") != NULL);
-    thread_wake(&thread);
+    CHECK(line_with("(cancelled)") == NULL);
+    thread_set_priority(&thread, PRIORITY_LOW);
+    thread_cancel(&thread);
+    report(report_threads);
+    CHECK(line_with("reported (cancelled)") != NULL);
     (void)thread_join(&thread);
     report(report_threads);
     CHECK(line_with("reported") == NULL);

@@ -58,6 +58,7 @@ uint64_t quantum_set(uint64_t ns)
     uint64_t old = cpu_this()->quantum_ns;
 
     cpu_this()->quantum_ns = ns;
+    thread_set_quantum(thread_current(), ns);
     irq_restore(flags);
     return old;
 }

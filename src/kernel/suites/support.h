@@ -35,7 +35,8 @@ void sleep_for(uint64_t ns);
 /* Keeps the CPU busy for a while. Context: any. */
 void spin_for(uint64_t ns);
 
-/* Sets the scheduler's quantum and returns the old one; a turn already under way keeps what it has. Context: thread. */
+/* Sets the quantum of the running thread and of those that start from now on, and returns the scheduler's old one; a
+ * turn already under way keeps what it has. Context: thread. */
 uint64_t quantum_set(uint64_t ns);
 
 /* Gives back all memory that is kept for later: the heap's, and the stacks of threads that ended. Context: thread. */

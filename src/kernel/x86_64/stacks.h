@@ -13,8 +13,11 @@ void *stack_guarding(uintptr_t address);
 /* Bytes of a stack that were ever used, as far as zeroes tell: by all threads that were on it. Context: any. */
 size_t stack_used(const void *stack, size_t size_bytes);
 
-/* Unmaps the stacks that wait for a new thread. Returns the frames given back. Context: thread. */
+/* Unmaps the stacks that wait for a new thread, as is done when memory runs out. Returns the frames given back.
+ * Context: thread. */
 size_t stacks_trim(void);
+
+/* How many wait: some 2 MiB of them at most. Context: any. */
 size_t stacks_pooled(void);
 
 #endif

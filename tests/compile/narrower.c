@@ -1,0 +1,13 @@
+/* An integer that is narrower than its parameter.
+ * gcc: is not compatible with any association
+ * clang: not compatible with any generic association type
+ */
+#include "thread/thread.h"
+
+void *two(uint64_t number, const char *name);
+enum status attempt(struct thread *thread, uint64_t number, const char *name);
+
+enum status attempt(struct thread *thread, uint64_t number, const char *name)
+{
+    return thread_start_with(thread, "name", 1, two, (uint32_t)number, name);
+}

@@ -1,0 +1,13 @@
+/* No argument for a parameter.
+ * gcc: is not compatible with any association
+ * clang: not compatible with any generic association type
+ */
+#include "thread/thread.h"
+
+void *one(long number);
+enum status attempt(struct thread *thread);
+
+enum status attempt(struct thread *thread)
+{
+    return thread_start_with(thread, "name", 1, one);
+}

@@ -1,0 +1,13 @@
+/* An exit value of another type.
+ * gcc: is not compatible with any association
+ * clang: not compatible with any generic association type
+ */
+#include "thread/thread.h"
+
+int one(long number);
+enum status attempt(struct thread *thread, long number);
+
+enum status attempt(struct thread *thread, long number)
+{
+    return thread_start_with(thread, "name", 1, one, number);
+}
