@@ -208,6 +208,15 @@ mutants: deps-build deps-test ## remove each push and pop of the switch in turn;
 	@$(MAKE) -s $(KERNEL)
 	@tools/mutants.sh
 
+.PHONY: sweep planted
+sweep: deps-build deps-bench ## an interrupt at every instruction of each scenario (SCENARIO=park: of one); the table
+	@$(MAKE) -s $(KERNEL)
+	@tools/sweep.sh $(KERNEL) $(SCENARIO)
+
+planted: deps-build deps-test ## plant bugs that only an interrupt at the wrong instruction shows; the sweep must notice
+	@$(MAKE) -s $(KERNEL)
+	@tools/planted.sh
+
 .PHONY: coverage
 coverage: deps-build deps-test ## host tests with gcov; HTML report and summary under coverage/
 	@tools/coverage.sh

@@ -17,6 +17,12 @@ extern const struct suite_test suite_start[], suite_end[];
 enum result { RESULT_PASSED, RESULT_FAILED, RESULT_SKIPPED, RESULTS };
 
 static bool failed;
+static void (*at_end)(void);
+
+void suite_at_end(void (*sum_up)(void))
+{
+    at_end = sum_up;
+}
 
 void suite_fail(const char *file, int line, const char *format, ...)
 {
@@ -110,19 +116,37 @@ static enum result run(const struct suite_test *test)
     return failed ? RESULT_FAILED : RESULT_PASSED;
 }
 
-/* By its name; or by the beginning of it, which takes no test that ends in a panic or takes long. */
+/* By its name; or together with others, which takes no test that ends in a panic. */
 static bool is_asked_for(const struct suite_test *test, const char *words)
 {
-    bool among_others = !test->panics && !test->is_long;
+    bool among_all = !test->panics && test->part == SUITE_PART_OF_ALL;
     size_t same = 0;
 
     if (string_equal(words, "all"))
-        return among_others;
+        return among_all;
     while (words[same] && words[same] == test->name[same])
         same++;
     if (string_equal(words + same, "*"))
-        return among_others;
+        return among_all;
+    if (!words[same] && test->name[same] == '.')
+        return !test->panics && test->part != SUITE_PART_OF_NONE;
     return !words[same] && !test->name[same];
+}
+
+/* How a test ends, as test=list says it. */
+static const char *expected_end(const struct suite_test *test)
+{
+    if (test->panics)
+        return "panic";
+    switch (test->part) {
+    case SUITE_PART_OF_ALL:
+        return "pass";
+    case SUITE_PART_OF_AREA:
+        return "pass, apart";
+    case SUITE_PART_OF_NONE:
+        return "pass, in minutes";
+    }
+    return "?";
 }
 
 _Noreturn void suite_run(const struct options *options)
@@ -133,16 +157,18 @@ _Noreturn void suite_run(const struct options *options)
 
     for (const struct suite_test *test = suite_start; test < suite_end; test++) {
         if (list) {
-            send("list", test, "expects", test->panics ? "panic" : test->is_long ? "pass, in minutes" : "pass");
+            send("list", test, "expects", expected_end(test));
             known = true;
         } else if (is_asked_for(test, options->test)) {
             counts[run(test)]++;
             known = true;
         }
     }
+    if (at_end)
+        at_end();
     if (!known)
-        console_print("duet: test: unknown value \"%s\" (valid: all, list, a name that test=list prints, or its "
-                      "beginning and *)\n",
+        console_print("duet: test: unknown value \"%s\" (valid: all, list, a name that test=list prints, its area, "
+                      "or its beginning and *)\n",
                       options->test);
     finish(list, counts);
 }

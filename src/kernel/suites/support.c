@@ -321,14 +321,19 @@ static volatile uint32_t *apic_registers(void)
     return registers;
 }
 
+volatile uint32_t *apic_register_at(unsigned offset)
+{
+    return &apic_registers()[offset / 4];
+}
+
 uint32_t apic_register(unsigned offset)
 {
-    return apic_registers()[offset / 4];
+    return *apic_register_at(offset);
 }
 
 void apic_register_set(unsigned offset, uint32_t value)
 {
-    apic_registers()[offset / 4] = value;
+    *apic_register_at(offset) = value;
 }
 
 static volatile unsigned depth_wanted = 1000000;

@@ -123,7 +123,8 @@ void input_forget(void);
  * streams from `first` on. Context: thread. */
 void check_events(const uint32_t first[DEVICE_ALL], const uint32_t count[DEVICE_ALL], enum style style);
 
-/* What the two local APIC tests need: a register, by its offset. Context: any. */
+/* What tests of the local APIC need: a register, by its offset. Context: any. */
+volatile uint32_t *apic_register_at(unsigned offset);
 uint32_t apic_register(unsigned offset);
 void apic_register_set(unsigned offset, uint32_t value);
 

@@ -1,0 +1,169 @@
+#!/bin/sh
+# planted.sh [TEXT]: proves that the sweep notices what only an interrupt at the wrong instruction brings to light.
+# Each bug is the tree with a line or two changed; the kernel is built with the objects of build/kernel-gcc-O2 and boots
+# the one scenario of the sweep that must notice, mode=test test=sweep.NAME. TEXT tries only bugs whose line has it.
+# Exit status 1 if one was not noticed, or could not be planted.
+set -u
+export LC_ALL=C
+cd "$(dirname "$0")/.." || exit 1
+wanted=${1:-}
+kernel=build/kernel-gcc-O2/duet.elf
+limit=20 # seconds, of a scenario that takes less than one
+jobs=$(nproc)
+tab=$(printf '\t')
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+# plant SCENARIO FILE SED-SCRIPT TEXT
+plant() {
+    printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4"
+}
+
+planted() {
+    sched=src/thread/sched.c
+    life=src/thread/thread.c
+    entry=src/kernel/x86_64/entry.S
+    executor=src/executor/executor.c
+    # shellcheck disable=SC2016
+    {
+        plant park $sched 's/if (current->token) {$/if (current->token \&\& current->stack == NULL) {/' \
+            'a park that does not look for a wake that came before'
+        plant executor_park $sched 's/if (current->token) {$/if (current->token \&\& current->stack == NULL) {/' \
+            'the same, of an executor'
+        plant executor_park src/kernel/executor_thread.c \
+            's/^\( *\)self->thread.may_not_park = false;$/&\n\1self->thread.token = false;/' \
+            'an executor that parks without looking again'
+        plant idle src/kernel/x86_64/arch.S 's/^    sti$/    sti\n    nop/' 'an instruction between sti and hlt'
+        plant idle $life '/^        irq_save();$/d' 'the idle thread looks round with interrupts on'
+        plant wake src/kernel/x86_64/interrupt.c \
+            '/^    interrupt_end(vector);$/d;/^    if (sched_preempt_due(cpu)) {$/,/^    }$/s/^    }$/&\n    interrupt_end(vector);/' \
+            'an interrupt is ended after the switch'
+        plant registers $entry '/^interrupt_common:/,/call interrupt/{/push %rax/{N;s/\(.*\)\n\(.*\)/\2\n\1/}}' \
+            'an interrupt pushes rcx before rax'
+        plant registers $entry '/^interrupt_return:/,/iretq/{/pop %r11/{N;s/\(.*\)\n\(.*\)/\2\n\1/}}' \
+            'an interrupt pops r10 before r11'
+        plant yield src/thread/switch.S '/^context_switch:/,/mov/{/push %rbx/{N;s/\(.*\)\n\(.*\)/\2\n\1/}}' \
+            'a switch pushes r12 before rbx'
+        plant executor_batch $executor \
+            '/^uint64_t executor_poll/,/^}/{/read first/d;s/^        task = next;$/        task = task->next;/}' \
+            'the next of a batch is read after the poll'
+        plant executor_batch $executor \
+            '/^    atomic_store(&task->queued, false);$/d;s/^    result = future_poll.*/&\n    atomic_store(\&task->queued, false);/' \
+            'a task may be queued again only after its poll'
+        plant executor_wake $executor 's/^    while (!atomic_compare_exchange_weak(&executor->inbox, &first, task));$/    while (false);\n    atomic_store(\&executor->inbox, task);/' \
+            'the inbox is written without comparing'
+        plant yield $sched \
+            '/^void thread_yield/,/^}/s/irq_save_now()/{IRQ_ENABLED, clock_now_ns()}/' 'a yield with interrupts on'
+        plant preempt_disabled src/thread/sched.h 's/return unlikely(cpu->need_resched);/return false;/' \
+            'a switch that was put off is forgotten'
+        plant interrupt_exit src/kernel/x86_64/interrupt.c 's/if (sched_preempt_due(cpu)) {/if (vector == 256) {/' \
+            'no preemption at the end of an interrupt'
+        plant cancel $sched 's/timer_queue_remove(&cpu_this()->timers, timer);/(void)timer;/' \
+            'a timer cancelled stays in the queue'
+        plant cancel $sched '/^void sched_timer_start/,/^}/{s/= irq_save()/= IRQ_ENABLED/}' \
+            'a timer is queued with interrupts on'
+        plant woken_sleep $sched '/^    timer_queue_remove(&cpu->timers, &current->deadline);$/d' \
+            'who is woken from its sleep leaves its timer behind'
+        plant life $life '/^void \*thread_join/,/^}/s/flags = irq_save();/flags = IRQ_ENABLED;/' \
+            'stacks are given back with interrupts on'
+        plant mutex src/thread/mutex.c 's/set_owner(mutex, owner, true);/set_owner(mutex, owner, false);/' \
+            'the owner of a mutex is not told that somebody waits'
+        plant mutex src/thread/mutex.c '/^static inline void hand_over/,/^}/{/inherit(cpu, cpu->current);/d}' \
+            'an unlock keeps the priority that was lent'
+        plant inheritance src/thread/mutex.c '/^static inline void wait_for_owner/,/^}/{/inherit(cpu, owner);/d}' \
+            'who waits for a mutex lends no priority'
+        plant mutex_timeout src/thread/mutex.c '/^static void lock_expired/,/^}/{/inherit(cpu, owner);/d}' \
+            'a lock that timed out does not take back its priority'
+        plant semaphore_take src/thread/semaphore.c \
+            '/void take_slowly(/,/^}/s/if (take_unit(semaphore))/if (cpu->current == NULL)/' \
+            'a take that does not look again with interrupts off'
+        plant semaphore_in_time src/thread/waiting.h \
+            's/^    if (timer_queued(&thread->deadline))$/    if (thread->stack == NULL)/' \
+            'who gets a unit in time leaves its timer behind'
+        plant semaphore_hand_over src/thread/semaphore.c \
+            '/^static inline void wait_for_unit/,/^}/{/atomic_store_explicit/d}' \
+            'who waits for a unit leaves no mark'
+        plant event_wait src/thread/event.c '/void wait_slowly(/,/^}/s/if (pass(event))/if (cpu->current == NULL)/' \
+            'a wait that does not look again with interrupts off'
+        plant message_send src/thread/message_queue.c '/^void message_queue_send(/,/^}/s/irq_save()/IRQ_ENABLED/' \
+            'a message is sent with interrupts on'
+        plant message_send src/thread/message_queue.c \
+            's/if (unlikely(!list_empty(&queue->senders.threads)))/if (queue->capacity == 0)/' \
+            'who makes room in a queue lets nobody send'
+        plant condvar_wait src/thread/condvar.c \
+            '/^static void wait_for_signal/,/^}/s/mutex_release(cpu, mutex);/irq_restore(IRQ_ENABLED);\n    mutex_unlock(mutex);\n    (void)irq_save();/' \
+            'the mutex is unlocked before the wait begins'
+        plant condvar_in_time src/thread/condvar.c 's/^    if (timer_queued(&thread->deadline))$/    if (thread->stack == NULL)/' \
+            'who is signalled in time leaves its timer behind'
+        plant rwlock_timeout src/thread/rwlock.c \
+            '/^static void give_up/,/^}/s/admit_readers(cpu, rwlock, rwlock_readers(rwlock));/set_holder(rwlock, rwlock_readers(rwlock) * RWLOCK_READER);/' \
+            'readers behind a writer that gave up wait on'
+        plant rwlock_write src/thread/rwlock.c '/^static void set_holder/,/^}/s/bool contended = .*/bool contended = false;/' \
+            'who holds an rwlock is not told that somebody waits'
+        plant condition src/thread/wait_queue.c \
+            '/^void wait_queue_wait(/,/^}/s/^    while (!condition(argument)) {/    irq_restore(moment.flags);\n    bool held = condition(argument);\n    (void)irq_save();\n    if (!held) {/' \
+            'the condition is asked with interrupts on'
+    }
+}
+
+# try KERNEL SCENARIO COM1: what came of it.
+try() {
+    : >"$3"
+    # shellcheck disable=SC2046 # the file is words
+    timeout "$limit" qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) -display none -no-reboot -monitor none \
+        -serial "file:$3" -serial null -device isa-debug-exit,iobase=0xf4,iosize=4 \
+        -kernel "$1" -append "mode=test test=sweep.$2" >/dev/null 2>&1
+    status=$?
+    panic=$(sed -n 's/^PANIC: //p' "$3" | head -n 1 | tr -cd '[:print:]' | cut -c -100)
+    failed=$(sed -n 's/^    src[^ ]*: //p' "$3" | head -n 1 | cut -c -100)
+    case $status:$panic:$failed in
+    33:*) echo 'NOT NOTICED' ;;
+    35::?*) echo "noticed: $failed" ;;
+    35:?*) echo "noticed by a panic: $panic" ;;
+    124:*) echo 'noticed by a hang' ;;
+    0:*) echo 'noticed by a reset' ;;
+    *) echo "BROKEN: ended with $status" ;;
+    esac
+}
+
+# worker N: tries every bug whose number is N modulo the jobs, in a tree of its own.
+worker() {
+    tree=$work/tree$1
+    mkdir -p "$tree/build" "$tree/tools"
+    cp -a Makefile src "$tree"
+    cp -a tools/reference-machine tools/symbols "$tree/tools"
+    cp -a build/kernel-gcc-O2 build/duet-symbols "$tree/build"
+    awk -v n="$1" -v jobs="$jobs" 'NR % jobs == n' "$work/planted" |
+    while IFS=$tab read -r scenario file script text; do
+        cp "$tree/$file" "$work/original$1"
+        sed "$script" "$work/original$1" >"$tree/$file"
+        if cmp -s "$tree/$file" "$work/original$1"; then
+            result='BROKEN: changes nothing'
+        elif ! make -s -C "$tree" CC=gcc OPT=2 kernel >"$work/log$1" 2>&1; then
+            result="BROKEN: does not build: $(grep -m 1 -i error "$work/log$1")"
+        else
+            result=$(try "$tree/$kernel" "$scenario" "$work/com$1" </dev/null)
+        fi
+        cp "$work/original$1" "$tree/$file"
+        touch "$tree/$file"
+        printf '%-22s %-55s %s\n' "$scenario" "$text" "$result" | tee -a "$work/results$1"
+    done
+}
+
+make -s CC=gcc OPT=2 kernel || exit 1
+planted | grep -F -e "$wanted" >"$work/planted"
+cut -f 1 "$work/planted" | sort -u | while read -r scenario; do
+    result=$(try "$kernel" "$scenario" "$work/com")
+    [ "$result" = 'NOT NOTICED' ] || { echo "planted.sh: sweep.$scenario fails with nothing planted, $result"; exit 1; }
+done || exit 1
+job=0
+while [ "$job" -lt "$jobs" ]; do
+    worker "$job" &
+    job=$((job + 1))
+done
+wait
+total=$(wc -l <"$work/planted")
+noticed=$(cat "$work"/results* | grep -c ' noticed')
+echo "$noticed of $total planted bugs noticed"
+[ "$total" -gt 0 ] && [ "$noticed" -eq "$total" ]
