@@ -18,5 +18,5 @@ static enum poll keyboard_poll(struct future *future, struct waker *waker)
 
 struct keyboard_task keyboard_task(struct keyboard *keyboard)
 {
-    return (struct keyboard_task){.async.future = {keyboard_poll}, .keyboard = keyboard};
+    return (struct keyboard_task){.async = ASYNC_BODY(keyboard_poll), .keyboard = keyboard};
 }

@@ -18,5 +18,5 @@ static enum poll mouse_poll(struct future *future, struct waker *waker)
 
 struct mouse_task mouse_task(struct mouse *mouse)
 {
-    return (struct mouse_task){.async.future = {mouse_poll}, .mouse = mouse};
+    return (struct mouse_task){.async = ASYNC_BODY(mouse_poll), .mouse = mouse};
 }

@@ -53,9 +53,14 @@ static enum poll ps2_read_poll(struct future *future, struct waker *waker)
     return ps2_try(self) ? POLL_READY : POLL_PENDING;
 }
 
+static void ps2_read_drop(struct future *future)
+{
+    waker_slot_clear(&container_of(future, struct ps2_read, future)->port->reader);
+}
+
 struct ps2_read ps2_read(struct ps2_port *port)
 {
-    return (struct ps2_read){.future = {ps2_read_poll}, .port = port};
+    return (struct ps2_read){.future = {ps2_read_poll, ps2_read_drop}, .port = port};
 }
 
 bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte)

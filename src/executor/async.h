@@ -34,6 +34,24 @@ struct async {
 
 #define ASYNC_DONE UINT32_MAX
 
+/* Drops what the body awaits. A body that holds more than futures in its frame has a drop of its own, which calls this
+ * one. */
+static inline void async_drop(struct future *future)
+{
+    struct async *async = container_of(future, struct async, future);
+
+    if (async->child)
+        future_drop(async->child);
+    async->child = NULL;
+    async->line = ASYNC_DONE;
+}
+
+/* The initial value of a body's struct async. */
+#define ASYNC_BODY(poll_)               \
+    {                                   \
+        .future = { poll_, async_drop } \
+    }
+
 /* Opens the body. The enclosing function is a poll function whose second parameter is called `waker`. */
 #define ASYNC(frame)                                                                                             \
     for (struct async *const async_ = (frame);;)                                                                 \

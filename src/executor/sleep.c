@@ -14,9 +14,16 @@ static enum poll sleep_poll(struct future *future, struct waker *waker)
     return POLL_PENDING;
 }
 
+static void sleep_drop(struct future *future)
+{
+    struct sleep *self = container_of(future, struct sleep, future);
+
+    timer_queue_remove(&self->executor->timers, &self->timer);
+}
+
 struct sleep sleep_until(struct executor *executor, uint64_t deadline_ns)
 {
-    return (struct sleep){.future = {sleep_poll}, .executor = executor, .deadline_ns = deadline_ns};
+    return (struct sleep){.future = {sleep_poll, sleep_drop}, .executor = executor, .deadline_ns = deadline_ns};
 }
 
 static enum poll yield_now_poll(struct future *future, struct waker *waker)
@@ -32,5 +39,5 @@ static enum poll yield_now_poll(struct future *future, struct waker *waker)
 
 struct yield_now yield_now(void)
 {
-    return (struct yield_now){.future = {yield_now_poll}};
+    return (struct yield_now){.future = {.poll = yield_now_poll}};
 }

@@ -242,7 +242,7 @@ static enum status load_start(const struct cell *cell)
         hogs_started++;
     }
     if (cell->load.kind == LOAD_TASKS) {
-        neighbour = (struct neighbour){.future = {neighbour_poll}, .duration_ns = cell->load.duration_ns};
+        neighbour = (struct neighbour){.future = {.poll = neighbour_poll}, .duration_ns = cell->load.duration_ns};
         executor_spawn(&executor->executor, &neighbour.task, "neighbour", &neighbour.future);
     }
     return STATUS_OK;

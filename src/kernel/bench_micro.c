@@ -161,7 +161,7 @@ static enum poll ready(struct future *future, struct waker *waker)
 
 static void spawn(struct counted *self, enum poll (*poll)(struct future *, struct waker *), struct waker *peer)
 {
-    *self = (struct counted){.future = {poll}, .peer = peer};
+    *self = (struct counted){.future = {.poll = poll}, .peer = peer};
     executor_spawn(&executor, &self->task, "counted", &self->future);
 }
 

@@ -241,7 +241,7 @@ _Noreturn static enum poll rogue_poll(struct future *future, struct waker *waker
 
 static void rogue_future_start(void)
 {
-    static struct future future = {rogue_poll};
+    static struct future future = {.poll = rogue_poll};
     static struct task task;
 
     if (rogue_future_runs) {
@@ -268,7 +268,7 @@ static enum poll answer_poll(struct future *future, struct waker *waker)
  */
 static bool executor_answers(void)
 {
-    static struct future future = {answer_poll};
+    static struct future future = {.poll = answer_poll};
     static struct task task;
     static bool asked;
 

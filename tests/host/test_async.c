@@ -13,6 +13,7 @@ struct leaf {
     struct future future;
     bool ready;
     unsigned polls;
+    unsigned drops;
     struct waker *waker;
 };
 
@@ -23,6 +24,13 @@ static enum poll leaf_poll(struct future *future, struct waker *waker)
     self->polls++;
     self->waker = waker;
     return self->ready ? POLL_READY : POLL_PENDING;
+}
+
+static void leaf_drop(struct future *future)
+{
+    struct leaf *self = container_of(future, struct leaf, future);
+
+    self->drops++;
 }
 
 struct body {
@@ -57,8 +65,10 @@ static struct waker task_waker;
 
 static struct body body_make(unsigned rounds)
 {
-    return (struct body){
-        .async.future = {body_poll}, .first.future = {leaf_poll}, .second.future = {leaf_poll}, .rounds = rounds};
+    return (struct body){.async = ASYNC_BODY(body_poll),
+                         .first.future = {leaf_poll, leaf_drop},
+                         .second.future = {leaf_poll, leaf_drop},
+                         .rounds = rounds};
 }
 
 static void expect_poll(struct body *body, enum poll expected, const char *trace)
@@ -66,6 +76,32 @@ static void expect_poll(struct body *body, enum poll expected, const char *trace
     support_trace_clear();
     cr_assert_eq(future_poll(&body->async.future, &task_waker), expected);
     cr_assert_str_eq(support_trace_text(), trace);
+}
+
+Test(async, drops_what_it_awaits_and_only_that)
+{
+    struct body body = body_make(1);
+
+    future_drop(&body.async.future);
+    cr_assert_eq(body.first.drops + body.second.drops, 0, "it had not begun");
+
+    body = body_make(1);
+    expect_poll(&body, POLL_PENDING, "begin");
+    body.first.ready = true;
+    expect_poll(&body, POLL_PENDING, "first");
+    future_drop(&body.async.future);
+    cr_assert_eq(body.first.drops, 0, "it was ready");
+    cr_assert_eq(body.second.drops, 1);
+    cr_assert_null(body.async.child);
+}
+
+Test(async, panics_when_polled_after_it_was_dropped, .exit_code = PANIC_EXIT)
+{
+    struct body body = body_make(1);
+
+    expect_poll(&body, POLL_PENDING, "begin");
+    future_drop(&body.async.future);
+    (void)future_poll(&body.async.future, &task_waker);
 }
 
 Test(async, starts_at_the_beginning_and_stops_at_the_first_pending_await)
@@ -162,7 +198,7 @@ static enum poll parent_poll(struct future *future, struct waker *waker)
 
 Test(async, nests_and_its_backtrace_leads_to_the_leaf)
 {
-    struct parent parent = {.async.future = {parent_poll}, .child = body_make(1)};
+    struct parent parent = {.async = ASYNC_BODY(parent_poll), .child = body_make(1)};
     struct async *inner;
 
     support_trace_clear();
@@ -206,7 +242,7 @@ static enum poll misuse_poll(struct future *future, struct waker *waker)
 
 Test(async, panics_at_the_first_resume_under_a_switch_of_the_bodys_own, .exit_code = PANIC_EXIT)
 {
-    struct misuse misuse = {.async.future = {misuse_poll}, .leaf.future = {leaf_poll}};
+    struct misuse misuse = {.async = ASYNC_BODY(misuse_poll), .leaf.future = {.poll = leaf_poll}};
 
     if (future_poll(&misuse.async.future, &task_waker) != POLL_PENDING)
         exit(1);

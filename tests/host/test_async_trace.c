@@ -48,13 +48,13 @@ static bool not_the_hole(const void *address, size_t bytes)
     return address != hole || bytes < hole_bytes;
 }
 
-static struct future leaf = {leaf_poll};
+static struct future leaf = {.poll = leaf_poll};
 static struct body inner, outer;
 
 static void setup(void)
 {
-    inner = (struct body){.async.future = {body_poll}, .child = &leaf};
-    outer = (struct body){.async.future = {body_poll}, .child = &inner.async.future};
+    inner = (struct body){.async = ASYNC_BODY(body_poll), .child = &leaf};
+    outer = (struct body){.async = ASYNC_BODY(body_poll), .child = &inner.async.future};
 }
 
 TestSuite(async_trace, .init = setup);

@@ -528,9 +528,9 @@ static void wait_in_a_task(void)
     waker_slot_clear(&device);
     executor_init(&executor, &thread.waker);
     cr_assert_eq(thread_start(&thread, "executor", THREAD_PRIORITY_NORMAL, poll_for_ever, NULL), STATUS_OK);
-    waiter = (struct waiter){.future = {waiter_poll}};
+    waiter = (struct waiter){.future = {.poll = waiter_poll}};
     for (unsigned i = 0; i < 2; i++) {
-        beside[i] = (struct turner){.future = {beside_poll}};
+        beside[i] = (struct turner){.future = {.poll = beside_poll}};
         if (i)
             executor_spawn(&executor, &waiter.task, "waiter", &waiter.future);
         executor_spawn(&executor, &beside[i].task, "beside", &beside[i].future);

@@ -104,6 +104,19 @@ Test(ps2_port, reads_at_once_what_is_there)
     cr_assert_eq(ring_count(&port.ring), 1);
 }
 
+Test(ps2_port, wakes_nobody_whose_read_was_dropped)
+{
+    struct ps2_read read = ps2_read(&port);
+    struct counter counter = COUNTER;
+
+    cr_assert_eq(future_poll(&read.future, &counter.waker), POLL_PENDING);
+    cr_assert_not_null(port.reader.waker);
+    future_drop(&read.future);
+    cr_assert_null(port.reader.waker);
+    receive(0);
+    cr_assert_eq(ring_count(&port.ring), 1, "and nothing is lost");
+}
+
 Test(ps2_port, pends_until_it_is_woken_by_a_byte)
 {
     struct ps2_read read = ps2_read(&port);

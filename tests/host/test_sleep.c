@@ -29,7 +29,7 @@ static enum poll sleeper_poll(struct future *future, struct waker *waker)
 
 static void spawn(struct sleeper *sleeper, const char *name, uint64_t deadline_ns)
 {
-    *sleeper = (struct sleeper){.future = {sleeper_poll}, .sleep = sleep_until(&executor, deadline_ns)};
+    *sleeper = (struct sleeper){.future = {.poll = sleeper_poll}, .sleep = sleep_until(&executor, deadline_ns)};
     executor_spawn(&executor, &sleeper->task, name, &sleeper->future);
 }
 
@@ -54,6 +54,19 @@ Test(sleep, is_nothing_but_a_struct_until_it_is_polled)
 
     cr_assert_not(timer_queued(&sleep.timer));
     cr_assert_eq(timer_queue_next_deadline(&executor.timers), TIMER_NEVER);
+}
+
+Test(sleep, leaves_no_timer_behind_when_it_is_dropped)
+{
+    struct sleep never_polled = sleep_until(&executor, 100);
+    struct sleeper a;
+
+    future_drop(&never_polled.future);
+    spawn(&a, "a", 100);
+    expect_at(0, "a", 100);
+    future_drop(&a.sleep.future);
+    cr_assert_not(timer_queued(&a.sleep.timer));
+    expect_at(200, "", TIMER_NEVER);
 }
 
 Test(sleep, ends_at_its_deadline_and_not_before)

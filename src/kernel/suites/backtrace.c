@@ -203,9 +203,9 @@ static const struct task *nested_spawn(uint64_t busy_ns)
 {
     static struct task task;
 
-    leaf = (struct leaf){.future = {leaf_poll}, .busy_ns = busy_ns};
-    inner = (struct inner){.async.future = {inner_poll}};
-    outer = (struct outer){.async.future = {outer_poll}};
+    leaf = (struct leaf){.future = {.poll = leaf_poll}, .busy_ns = busy_ns};
+    inner = (struct inner){.async = ASYNC_BODY(inner_poll)};
+    outer = (struct outer){.async = ASYNC_BODY(outer_poll)};
     executor_spawn(&executor_at(THREAD_PRIORITY_HIGH)->executor, &task, "nested", &outer.async.future);
     return &task;
 }
@@ -246,7 +246,7 @@ TEST(broken_task, "backtrace.broken_task")
     static struct outer body;
     struct task task = {.future = &body.async.future};
 
-    body = (struct outer){.async = {.future = {outer_poll}, .line = 7, .child = &body.async.future}};
+    body = (struct outer){.async = {.future = {outer_poll, async_drop}, .line = 7, .child = &body.async.future}};
     forget();
     backtrace_task(capture, &task);
     CHECK_ORDER("async outer_poll (" __FILE__ ":7)\n", "async outer_poll", "async: ...\n");

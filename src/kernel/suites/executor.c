@@ -43,7 +43,7 @@ static enum poll waiting_poll(struct future *future, struct waker *waker)
 static void waiting_spawn(struct executor *executor, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        waiting[i] = (struct waiting){.future = {waiting_poll}};
+        waiting[i] = (struct waiting){.future = {.poll = waiting_poll}};
         executor_spawn(executor, &waiting[i].task, "waiting", &waiting[i].future);
     }
 }
@@ -110,7 +110,7 @@ static enum poll restless_poll(struct future *future, struct waker *waker)
 
 static void restless_start(void)
 {
-    restless = (struct restless){.future = {restless_poll}};
+    restless = (struct restless){.future = {.poll = restless_poll}};
     executor_spawn(normal(), &restless.task, "restless", &restless.future);
 }
 
@@ -151,7 +151,7 @@ static enum poll napping_poll(struct future *future, struct waker *waker)
 static void napping_spawn(struct napping *self, uint64_t period_ns, unsigned naps)
 {
     *self = (struct napping){
-        .async.future = {napping_poll}, .executor = normal(), .period_ns = period_ns, .left = naps};
+        .async = ASYNC_BODY(napping_poll), .executor = normal(), .period_ns = period_ns, .left = naps};
     executor_spawn(normal(), &self->task, "napping", &self->async.future);
 }
 

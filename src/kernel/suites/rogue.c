@@ -159,7 +159,7 @@ static void beside_thread(void (*check)(void))
 
 static void beside_future(void (*check)(void))
 {
-    static struct future rogue = {rogue_poll};
+    static struct future rogue = {.poll = rogue_poll};
     static struct task task;
 
     atomic_store(&stop, false);

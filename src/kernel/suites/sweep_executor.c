@@ -59,7 +59,7 @@ static void workers_set_up(unsigned priority)
     opens_in = closes_in = TASKS;
     atomic_store(&given, 0);
     for (unsigned i = 0; i < TASKS; i++) {
-        workers[i] = (struct worker){.future = {worker_poll}};
+        workers[i] = (struct worker){.future = {.poll = worker_poll}};
         executor_spawn(&executor->executor, &workers[i].task, "worker", &workers[i].future);
     }
     settle();
