@@ -49,6 +49,16 @@ static inline void list_push_front(struct list *head, struct list *node)
     list_insert(node, head, head->next);
 }
 
+/* Takes the first node out and returns it; there is one. */
+static inline struct list *list_pop_front(struct list *head)
+{
+    struct list *first = head->next;
+
+    head->next = first->next;
+    first->next->prev = head;
+    return first;
+}
+
 /* Takes `node` out of whatever list it is in; the node itself is left as it was. */
 static inline void list_remove(struct list *node)
 {

@@ -129,18 +129,17 @@ static __attribute__((noinline)) void signal_slowly(struct event *event)
 {
     uint64_t flags = irq_save();
     struct cpu *cpu = cpu_this();
-    struct thread *first = wait_queue_first(&event->queue);
 
     if (!event->automatic) {
         let_all_through(event, flags);
         return;
     }
-    if (!first) {
+    if (list_empty(&event->queue.threads)) {
         atomic_store_explicit(&event->state, EVENT_SET, memory_order_relaxed);
         irq_restore(flags);
         return;
     }
-    wait_queue_wake_last(cpu, first, flags);
+    wait_queue_wake_last(cpu, &event->queue, flags);
 }
 
 void event_signal(struct event *event)

@@ -72,7 +72,7 @@ static __attribute__((noinline)) void hand_over(struct message_queue *queue, con
 
     ASSERT(queue->count == 0);
     copy(receiver->receives, message, queue->message_bytes);
-    wait_queue_wake_last(cpu, receiver, flags);
+    wait_queue_wake_last(cpu, &queue->receivers, flags);
 }
 
 /* Interrupts off, and as `flags` says afterwards, unless there is no room: then false. */
@@ -158,7 +158,7 @@ static __attribute__((noinline)) void take_in(struct message_queue *queue, uint6
 
     ASSERT(queue->count == queue->capacity - 1);
     push(queue, sender->sends);
-    wait_queue_wake_last(cpu, sender, flags);
+    wait_queue_wake_last(cpu, &queue->senders, flags);
 }
 
 /* Interrupts off, and as `flags` says afterwards, unless there is no message: then false. */

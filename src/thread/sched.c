@@ -217,8 +217,6 @@ void thread_waker_wake(struct waker *waker)
     if (thread->condition != THREAD_PARKED) {
         thread->token = true;
         irq_restore(flags);
-    } else if (unlikely(slice_is_to_be_watched_for(cpu, thread))) {
-        make_ready_rarely(thread, flags);
     } else {
         make_ready_last(cpu, thread, flags);
     }

@@ -96,14 +96,13 @@ static __attribute__((noinline)) void give_slowly(struct semaphore *semaphore)
 {
     uint64_t flags = irq_save();
     struct cpu *cpu = cpu_this();
-    struct thread *first = wait_queue_first(&semaphore->queue);
 
-    if (!first) {
+    if (list_empty(&semaphore->queue.threads)) {
         atomic_store_explicit(&semaphore->units, 1, memory_order_relaxed);
         irq_restore(flags);
         return;
     }
-    wait_queue_wake_last(cpu, first, flags);
+    wait_queue_wake_last(cpu, &semaphore->queue, flags);
 }
 
 void semaphore_give(struct semaphore *semaphore)

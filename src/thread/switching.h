@@ -171,45 +171,42 @@ static inline bool slice_unwatched(const struct cpu *cpu)
     return unlikely(cpu->timer_armed_ns > cpu->current->slice_end_ns);
 }
 
-/* `thread` would be the first. */
-static inline bool slice_is_to_be_watched_for(const struct cpu *cpu, const struct thread *thread)
-{
-    return thread->priority == cpu->current->priority && slice_unwatched(cpu) && !slice_contended(cpu);
-}
-
 /* Makes a thread that waits, in no ring, ready; the switch to it, if it is more urgent, is left to leave(). */
 static inline void make_ready(struct cpu *cpu, struct thread *thread)
 {
     if (thread->priority > cpu->current->priority)
         cpu->need_resched = true;
-    if (slice_is_to_be_watched_for(cpu, thread))
+    if (thread->priority == cpu->current->priority && slice_unwatched(cpu) && !slice_contended(cpu))
         slice_contend(cpu);
     ready_insert(cpu, thread);
 }
 
-/* The rest of make_ready_last() where the slice is to be watched: out of line, and a last step too, so that the usual
- * way saves no register across a call. */
+/* The rest of make_ready_last() where a turn is to be watched: out of line, and a last step too, so that the usual way
+ * saves no register across a call. */
 void make_ready_rarely(struct thread *thread, uint64_t flags);
 
-/* make_ready() and leave() where the slice is not to be watched. The running thread is in its ring. */
+/* make_ready() and leave(), as the last step of a critical section. The running thread is in its ring. */
 static inline void make_ready_last(struct cpu *cpu, struct thread *thread, uint64_t flags)
 {
-    int precedence = thread->priority - cpu->current->priority;
+    struct thread *current = cpu->current;
 
-    if (precedence > 0) {
-        ready_insert(cpu, thread);
-        cpu->need_resched = true;
-        if ((flags & IRQ_ENABLED) && cpu->preempt_count == 0)
-            preempt(flags);
-        else
-            irq_restore(flags);
-        return;
-    }
-    if (precedence == 0) {
+    if (thread->priority == current->priority) {
+        if (slice_unwatched(cpu) && !slice_contended(cpu)) {
+            make_ready_rarely(thread, flags);
+            return;
+        }
         thread->condition = THREAD_READY;
-        list_push_back(&cpu->current->ring, &thread->ring);
+        list_push_back(&current->ring, &thread->ring);
     } else {
         ready_insert(cpu, thread);
+        if (thread->priority > current->priority) {
+            cpu->need_resched = true;
+            if ((flags & IRQ_ENABLED) && cpu->preempt_count == 0)
+                preempt(flags);
+            else
+                irq_restore(flags);
+            return;
+        }
     }
     leave(cpu, flags);
 }

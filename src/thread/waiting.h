@@ -61,19 +61,21 @@ static inline void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool 
     make_ready(cpu, thread);
 }
 
-/* What wait_queue_wake_last() does when there is more to it than usual: out of line, and a last step too. */
+/* What wait_queue_wake_last() does when a deadline is to be taken back: out of line, and a last step too. */
 void wait_queue_wake_rarely(struct thread *thread, uint64_t flags);
 
-/* The same for a thread whose wait has not timed out, as the last step of a critical section. */
-static inline void wait_queue_wake_last(struct cpu *cpu, struct thread *thread, uint64_t flags)
+/* Ends the wait of the first, there is one, as the last step of a critical section. */
+static inline void wait_queue_wake_last(struct cpu *cpu, struct wait_queue *queue, uint64_t flags)
 {
-    if (unlikely(timer_queued(&thread->deadline) || slice_is_to_be_watched_for(cpu, thread))) {
-        wait_queue_wake_rarely(thread, flags);
+    struct thread *first = wait_queue_first(queue);
+
+    if (unlikely(timer_queued(&first->deadline))) {
+        wait_queue_wake_rarely(first, flags);
         return;
     }
-    list_remove(&thread->ring);
-    thread->timed_out = false;
-    make_ready_last(cpu, thread, flags);
+    (void)list_pop_front(&queue->threads);
+    first->timed_out = false;
+    make_ready_last(cpu, first, flags);
 }
 
 /* What wait_queue_limit() is given by those who need not know that a thread has left. */
