@@ -11,17 +11,6 @@
 #include "thread/mutex_internal.h"
 #include "thread/waiting.h"
 
-static inline bool take_free(struct mutex *mutex, struct thread *current)
-{
-    uintptr_t nobody = 0;
-
-    if (unlikely(!atomic_compare_exchange_strong_explicit(&mutex->owner, &nobody, (uintptr_t)current,
-                                                          memory_order_acquire, memory_order_relaxed)))
-        return false;
-    current->mutexes++;
-    return true;
-}
-
 static inline void set_owner(struct mutex *mutex, struct thread *owner, bool contended)
 {
     atomic_store_explicit(&mutex->owner, (uintptr_t)owner | (contended ? MUTEX_CONTENDED : 0), memory_order_relaxed);
@@ -126,26 +115,18 @@ static inline void wait_for_owner(struct cpu *cpu, struct mutex *mutex, struct i
     switch_away(cpu, moment);
 }
 
-static __attribute__((noinline)) void lock_slowly(struct mutex *mutex)
+void mutex_lock_slowly(struct mutex *mutex)
 {
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
 
-    if (take_free(mutex, cpu->current)) {
+    ASSERT(may_wait(cpu));
+    if (mutex_take_free(mutex, cpu->current)) {
         leave(cpu, moment.flags);
         return;
     }
     refuse_deadlock(mutex, cpu->current);
     wait_for_owner(cpu, mutex, moment);
-}
-
-void mutex_lock(struct mutex *mutex)
-{
-    struct cpu *cpu = cpu_this();
-
-    ASSERT(may_wait(cpu));
-    if (unlikely(!take_free(mutex, cpu->current)))
-        lock_slowly(mutex);
 }
 
 /* The deadline of a waiter has come. */
@@ -171,7 +152,7 @@ static __attribute__((noinline)) enum status lock_slowly_until(struct mutex *mut
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
 
-    if (take_free(mutex, current)) {
+    if (mutex_take_free(mutex, current)) {
         leave(cpu, moment.flags);
         return STATUS_OK;
     }
@@ -190,7 +171,7 @@ enum status mutex_lock_until(struct mutex *mutex, uint64_t deadline_ns)
     struct cpu *cpu = cpu_this();
 
     ASSERT(may_wait(cpu));
-    if (likely(take_free(mutex, cpu->current)))
+    if (likely(mutex_take_free(mutex, cpu->current)))
         return STATUS_OK;
     return lock_slowly_until(mutex, deadline_ns);
 }
@@ -200,7 +181,7 @@ bool mutex_try(struct mutex *mutex)
     struct cpu *cpu = cpu_this();
 
     ASSERT(cpu->irq_depth == 0);
-    return take_free(mutex, cpu->current);
+    return mutex_take_free(mutex, cpu->current);
 }
 
 /* ---- unlocking --------------------------------------------------------------------------------------------------- */
@@ -220,15 +201,17 @@ static inline void hand_over(struct cpu *cpu, struct mutex *mutex, struct thread
     set_owner(mutex, first, contended);
 }
 
-static __attribute__((noinline)) void unlock_slowly(struct mutex *mutex)
+void mutex_unlock_slowly(struct mutex *mutex)
 {
     uint64_t flags = irq_save();
     struct cpu *cpu = cpu_this();
     struct thread *owner = mutex_owner(mutex);
     struct thread *first = wait_queue_first(&mutex->queue);
 
+    ASSERT(cpu->irq_depth == 0);
     if (owner != cpu->current)
         panic("%s unlocks a mutex of %s", cpu->current->name, owner ? owner->name : "nobody");
+    owner->mutexes--;
     if (first) {
         hand_over(cpu, mutex, first);
         resettle(cpu);
@@ -236,18 +219,6 @@ static __attribute__((noinline)) void unlock_slowly(struct mutex *mutex)
         set_owner(mutex, NULL, false); /* they have timed out since */
     }
     leave(cpu, flags);
-}
-
-void mutex_unlock(struct mutex *mutex)
-{
-    struct cpu *cpu = cpu_this();
-    uintptr_t owner = (uintptr_t)cpu->current;
-
-    ASSERT(cpu->irq_depth == 0);
-    cpu->current->mutexes--;
-    if (unlikely(!atomic_compare_exchange_strong_explicit(&mutex->owner, &owner, 0, memory_order_release,
-                                                          memory_order_relaxed)))
-        unlock_slowly(mutex);
 }
 
 /* ---- what mutex_internal.h promises ------------------------------------------------------------------------------ */

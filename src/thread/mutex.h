@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#include "thread/thread.h"
+#include "thread/sched.h"
 #include "thread/wait_queue.h"
 
 struct mutex {
@@ -34,8 +34,30 @@ static inline void mutex_init(struct mutex *mutex)
     wait_queue_init(&mutex->queue);
 }
 
+/* What is left of mutex_lock(), mutex_try() and mutex_unlock(). */
+void mutex_lock_slowly(struct mutex *mutex);
+void mutex_unlock_slowly(struct mutex *mutex);
+
+/* Makes a free mutex the thread's. */
+static inline bool mutex_take_free(struct mutex *mutex, struct thread *current)
+{
+    uintptr_t nobody = 0;
+
+    if (unlikely(!atomic_compare_exchange_strong_explicit(&mutex->owner, &nobody, (uintptr_t)current,
+                                                          memory_order_acquire, memory_order_relaxed)))
+        return false;
+    current->mutexes++;
+    return true;
+}
+
 /* Waits until the mutex is the running thread's. Context: thread, not in a poll. */
-void mutex_lock(struct mutex *mutex);
+static inline void mutex_lock(struct mutex *mutex)
+{
+    const struct cpu *cpu = cpu_this();
+
+    if (unlikely(cpu->not_plain || cpu->current->may_not_park || !mutex_take_free(mutex, cpu->current)))
+        mutex_lock_slowly(mutex);
+}
 
 /* The same, but returns STATUS_TIMEOUT, at or after `deadline_ns`, if it was not to be had until then. A deadline
  * already past takes what is free. Context: thread, not in a poll. */
@@ -46,7 +68,17 @@ bool mutex_try(struct mutex *mutex) must_check;
 
 /* A more urgent thread that gets it, or was kept waiting by an inherited priority, runs before this returns.
  * Context: thread. */
-void mutex_unlock(struct mutex *mutex);
+static inline void mutex_unlock(struct mutex *mutex)
+{
+    const struct cpu *cpu = cpu_this();
+    uintptr_t owner = (uintptr_t)cpu->current;
+
+    if (likely(cpu->irq_depth == 0 && atomic_compare_exchange_strong_explicit(
+                                          &mutex->owner, &owner, 0, memory_order_release, memory_order_relaxed)))
+        cpu->current->mutexes--;
+    else
+        mutex_unlock_slowly(mutex);
+}
 
 /* Who owns it, or NULL. Context: any. */
 static inline struct thread *mutex_owner(struct mutex *mutex)
