@@ -226,11 +226,12 @@ static void bench_tasks(void)
 
 void bench_micro(void)
 {
-    extern char text_start[], text_suites[], text_suites_end[];
+    extern char text_start[], text_bench[], text_suites[], text_suites_end[];
 
     bench_stamp();
     bench_report_one("boot.ready", boot_ready_ns, "ns");
-    bench_report_one("image.text", (uint64_t)(text_suites - text_start) / 1024, "KiB");
+    bench_report_one("image.text", (uint64_t)(text_bench - text_start) / 1024, "KiB");
+    bench_report_one("image.text_bench", (uint64_t)(text_suites - text_bench) / 1024, "KiB");
     bench_report_one("image.text_tests", (uint64_t)(text_suites_end - text_suites) / 1024, "KiB");
     bench_report_one("image.thread", sizeof(struct thread), "bytes");
     bench_memory();
