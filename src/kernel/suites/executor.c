@@ -322,11 +322,12 @@ TEST(poll_registers, "executor.registers_in_a_poll")
 {
     static struct registers rival;
     struct thread thread;
-    const struct thread *executor = &executor_at(THREAD_PRIORITY_NORMAL)->thread;
+    struct thread *executor = &executor_at(THREAD_PRIORITY_NORMAL)->thread;
     uint64_t wanted = clock_is_exact() ? PREEMPTIONS : PREEMPTIONS_INEXACT;
     uint64_t quantum = quantum_set(3 * US);
     uint64_t switches = executor->switches;
 
+    thread_set_quantum(executor, 3 * US);
     interrupt_set(SUITE_VECTOR, ignore);
     registers_init(&rival, 21, FLAG_DIRECTION);
     registers_init(&pattern.registers, 22, FLAG_CARRY | FLAG_SIGN | FLAG_PARITY);
@@ -336,6 +337,7 @@ TEST(poll_registers, "executor.registers_in_a_poll")
     executor_spawn(normal(), &pattern.task, "pattern", &pattern.future);
     sleep_until_holds(executor->switches - switches >= wanted && rival.rounds > 0);
     quantum_set(quantum);
+    thread_set_quantum(executor, quantum);
     CHECK(executor->switches - switches >= wanted);
     atomic_store(&rival_over, true);
     atomic_store(&pattern.registers.stop, true);

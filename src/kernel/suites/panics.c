@@ -162,7 +162,7 @@ static enum poll sleeping_poll(struct future *future, struct waker *waker)
     return POLL_READY;
 }
 
-TEST_PANICS(sleep_in_poll, "panic.sleep_in_poll", "assertion failed: !current->may_not_park")
+TEST_PANICS(sleep_in_poll, "panic.sleep_in_poll", "assertion failed: may_wait(cpu)")
 {
     poll_on_executor(sleeping_poll);
 }

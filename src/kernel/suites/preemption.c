@@ -21,7 +21,8 @@ enum {
     PREEMPTIONS_LONG = 10000000,
     PREEMPTIONS_INEXACT = 300, /* where a real clock decides how long a quantum of nanoseconds lasts */
     STALLED_MS = 100,          /* without any: there will be no more */
-    QUANTUM_NS = 300,
+    QUANTUM_YIELDS = 12, /* so long does a quantum last: too short for the switch itself, and no thread would get on */
+    YIELDS_TIMED = 16,
     QUANTUM_RANDOM_NS = 0xff, /* and this much more at most */
     QUANTUM_INEXACT_NS = 3 * US,
     RUN_BYTES = 11, /* of a window: nine instructions of one byte, and one of two */
@@ -63,6 +64,7 @@ static struct window {
 static bool exact;
 static const uint64_t seed = 20240909;
 static uint64_t random;
+static uint64_t quantum_least_ns;
 static interrupt_handler *timer_handler;
 
 static void window_note(struct window *window, uintptr_t rip)
@@ -88,7 +90,7 @@ static void timer_noted(unsigned line)
     window_note(&windows[1], rip);
     if (exact) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
-        cpu_this()->quantum_ns = QUANTUM_NS + (random >> 32 & QUANTUM_RANDOM_NS);
+        cpu_this()->quantum_ns = quantum_least_ns + (random >> 32 & QUANTUM_RANDOM_NS);
     }
     timer_handler(line);
 }
@@ -207,6 +209,18 @@ static bool preempted_enough(uint64_t wanted)
     return preemptions() >= wanted;
 }
 
+/* As long as a switch takes, whatever compiler made it: 25 instructions a yield if optimised, about 150 if not. */
+static uint64_t quantum_least(void)
+{
+    uint64_t start;
+
+    thread_yield();
+    start = clock_now_ns();
+    for (unsigned i = 0; i < YIELDS_TIMED; i++)
+        thread_yield();
+    return (clock_now_ns() - start) * QUANTUM_YIELDS / YIELDS_TIMED;
+}
+
 static void preempt_often(uint64_t wanted)
 {
     uint64_t before = 0;
@@ -217,7 +231,8 @@ static void preempt_often(uint64_t wanted)
     windows[1] = (struct window){.ends = vectors_wide() ? vector_flow_window_wide : vector_flow_window};
     random = seed;
     exact = clock_is_exact();
-    quantum = quantum_set(exact ? QUANTUM_NS : QUANTUM_INEXACT_NS);
+    quantum_least_ns = quantum_least();
+    quantum = quantum_set(exact ? quantum_least_ns : QUANTUM_INEXACT_NS);
     flags = irq_save();
     (void)interrupt_set(SUITE_VECTOR, ignore);
     timer_handler = interrupt_set(APIC_TIMER_VECTOR, timer_noted);
