@@ -97,6 +97,7 @@ bool bench_thread_metric(uint64_t duration_ns, const char *name) must_check;
 enum status bench_matrix(const struct options *options) must_check;
 void bench_micro(void);
 void bench_memory(void);
+void bench_timers(void);
 void bench_threads(const struct options *options);
 void bench_interrupts(void);
 void bench_turns(const struct options *options);

@@ -235,6 +235,7 @@ void bench_micro(void)
     bench_report_one("image.text_tests", (uint64_t)(text_suites_end - text_suites) / 1024, "KiB");
     bench_report_one("image.thread", sizeof(struct thread), "bytes");
     bench_memory();
+    bench_timers();
     bench_drivers();
     bench_tasks();
 }

@@ -31,6 +31,14 @@ void slice_contend(struct cpu *cpu)
     arm_by(cpu, cpu->current->slice_end_ns);
 }
 
+__attribute__((noinline)) void make_ready_contending(struct thread *thread)
+{
+    struct cpu *cpu = cpu_this();
+
+    slice_contend(cpu);
+    ready_insert(cpu, thread);
+}
+
 __attribute__((noinline)) void make_ready_rarely(struct thread *thread, uint64_t flags)
 {
     struct cpu *cpu = cpu_this();
@@ -77,8 +85,7 @@ void sched_timer_interrupt(void)
     uint64_t now = clock_now_ns();
 
     cpu->timer_armed_ns = TIMER_NEVER;
-    timer_queue_expire(&cpu->timers, now);
-    arm_by(cpu, timer_queue_next_deadline(&cpu->timers));
+    arm_by(cpu, timer_queue_expire(&cpu->timers, now));
     if (!slice_contended(cpu))
         return;
     if (now >= cpu->current->slice_end_ns)

@@ -171,14 +171,19 @@ static inline bool slice_unwatched(const struct cpu *cpu)
     return unlikely(cpu->timer_armed_ns > cpu->current->slice_end_ns);
 }
 
+/* The rest of make_ready() where a turn is to be watched: out of line, so that a waker of which it is the last step
+ * needs no frame. */
+void make_ready_contending(struct thread *thread);
+
 /* Makes a thread that waits, in no ring, ready; the switch to it, if it is more urgent, is left to leave(). */
 static inline void make_ready(struct cpu *cpu, struct thread *thread)
 {
     if (thread->priority > cpu->current->priority)
         cpu->need_resched = true;
     if (thread->priority == cpu->current->priority && slice_unwatched(cpu) && !slice_contended(cpu))
-        slice_contend(cpu);
-    ready_insert(cpu, thread);
+        make_ready_contending(thread);
+    else
+        ready_insert(cpu, thread);
 }
 
 /* The rest of make_ready_last() where a turn is to be watched: out of line, and a last step too, so that the usual way

@@ -295,7 +295,7 @@ static void check_scheduler(void)
     SWEEP_CHECK(ready == in_rings);
     SWEEP_CHECK(cpu->current->priority == 63 - (unsigned)__builtin_clzl(cpu->ready_mask));
     SWEEP_CHECK(!cpu->need_resched);
-    SWEEP_CHECK(cpu->timers.root == &run.watch && !run.watch.child);
+    SWEEP_CHECK(cpu->timers.first == &run.watch && !cpu->timers.levels);
     irq_restore(flags);
 }
 
