@@ -44,10 +44,11 @@ awk -v table="$table" '
         }
     }
 
-    function check(row, promise, tests,    name, rest) {
-        if (claimed[row] != section) offence(row " is not claimed by its heading")
-        if (row in seen) offence(row " is here twice")
-        seen[row] = 1
+    function check(row, promise, tests,    name, rest, plain) {
+        plain = stem(row) number(row) # S1.4 of S1.04
+        if (claimed[plain] != section) offence(row " is not claimed by its heading")
+        if (plain in seen) offence(row " is here twice")
+        seen[plain] = 1
         if (promise == "") offence(row " promises nothing")
         for (rest = tests; match(rest, /`[^`]*`/); rest = substr(rest, RSTART + RLENGTH)) {
             name = substr(rest, RSTART + 1, RLENGTH - 2)

@@ -6,9 +6,12 @@
  */
 #include "drivers/i8042.h"
 #include "kernel/bench.h"
+#include "kernel/console.h"
+#include "kernel/report.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/pic.h"
+#include "lib/format.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
 
@@ -188,6 +191,38 @@ static void bench_sleep(const char *name, const char *unit, bool lengths_vary, b
     bench_report(name, unit);
 }
 
+/* ---- a kernel that is preempted, or only at its edges ---- */
+
+/* To the last row of the screen, as it is printed again and again. */
+static printf_like(1, 2) void print_on_last_row(const char *format, ...)
+{
+    char text[CONSOLE_COLUMNS + 1];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)format_text_va(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    console_write_at(CONSOLE_ROWS - 1, 0, text, CONSOLE_NORMAL);
+}
+
+/* What sleeper_main() does while this thread, of lower priority, prints reports all the time. The end of a report is an
+ * edge, as that of a system call would be. */
+static void bench_kpreempt(const char *name, enum preemption preemption)
+{
+    static struct thread sleeper;
+    enum preemption before = sched_set_preemption(preemption);
+
+    varied = true;
+    bench_start(&sleeper, "sleeper", THREAD_PRIORITY_HIGH, sleeper_main, NULL);
+    while (!completion_done(&sleeper.done)) {
+        report_threads(print_on_last_row);
+        preempt_point();
+    }
+    (void)thread_join(&sleeper);
+    (void)sched_set_preemption(before);
+    bench_report(name, "ns");
+}
+
 void bench_interrupts(void)
 {
     bench_irq_entry();
@@ -199,4 +234,6 @@ void bench_interrupts(void)
     bench_sleep("timer.thread_idle", "instructions", false, true);
     bench_sleep("sleep.late_busy", "ns", true, false);
     bench_sleep("sleep.late_idle", "ns", true, true);
+    bench_kpreempt("kpreempt.on", PREEMPTION_ANYWHERE);
+    bench_kpreempt("kpreempt.off", PREEMPTION_AT_POINTS);
 }

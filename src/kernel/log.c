@@ -97,7 +97,7 @@ _Noreturn static void *log_main(void *unused)
     (void)unused;
     for (;;) {
         while (print_next())
-            ;
+            preempt_point();
         waker_slot_register(&waiting, &log_thread.waker);
         if (print_next())
             continue;

@@ -56,6 +56,19 @@ static void timer_interrupt(unsigned vector)
     sched_timer_interrupt();
 }
 
+static void sched_choose(void)
+{
+    struct cpu *cpu = cpu_this();
+
+    cpu->inheritance = options.inheritance;
+    if (!options.preempt)
+        (void)sched_set_preemption(PREEMPTION_NEVER);
+    else if (!options.kpreempt)
+        (void)sched_set_preemption(PREEMPTION_AT_POINTS);
+    if (options.tick_hz)
+        sched_tick_start(1000000000 / options.tick_hz);
+}
+
 /* Copies the command line: where the loader left it is not mapped for long. */
 static const char *keep_command_line(void)
 {
@@ -122,7 +135,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     irq_line_init(options.irq);
     kmalloc_init(options.heap);
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
-    cpu_this()->inheritance = options.inheritance;
+    sched_choose();
     irq_restore(IRQ_ENABLED);
     input_init();
     boot_ready_ns = (rdtsc() - entry_ticks) * 1000000000 / clock_tsc_hz();

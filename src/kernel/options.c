@@ -40,6 +40,9 @@ enum option_index {
     OPTION_IRQ,
     OPTION_LOG,
     OPTION_HEAP,
+    OPTION_PREEMPT,
+    OPTION_KPREEMPT,
+    OPTION_TICK,
     OPTIONS
 };
 
@@ -89,6 +92,12 @@ static const struct option table[OPTIONS] = {
     [OPTION_HEAP] = {.key = "heap",
                      .kind = OPTION_CHOICE,
                      .choices = CHOICES("slab", "bump", "list", "block", "debug")},
+    [OPTION_PREEMPT] = {.key = "preempt", .kind = OPTION_CHOICE, .choices = CHOICES("on", "off")},
+    [OPTION_KPREEMPT] = {.key = "kpreempt", .kind = OPTION_CHOICE, .choices = CHOICES("on", "off")},
+    [OPTION_TICK] = {.key = "tick",
+                     .kind = OPTION_NUMBER,
+                     .maximum = 10000,
+                     .valid = "a number of Hz up to 10000; 0 is none"},
     [OPTION_LOG] = {.key = "log", .kind = OPTION_CHOICE, .choices = CHOICES("error", "warning", "info", "debug")},
 };
 
@@ -221,6 +230,9 @@ void options_read(const char *line, struct options *options)
                                 .tm_ns = values[OPTION_TM].number,
                                 .irq = values[OPTION_IRQ].choice,
                                 .heap = values[OPTION_HEAP].choice,
+                                .preempt = values[OPTION_PREEMPT].choice == 0,
+                                .kpreempt = values[OPTION_KPREEMPT].choice == 0,
+                                .tick_hz = (unsigned)values[OPTION_TICK].number,
                                 .log = values[OPTION_LOG].choice};
     (void)load_parse(values[OPTION_LOAD].text, &options->load);
     memcpy(options->load_text, values[OPTION_LOAD].text, CMDLINE_TEXT_SIZE);

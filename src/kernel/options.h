@@ -43,6 +43,9 @@ struct options {
     enum irq_controller irq;
     enum log_level log;
     enum heap_choice heap;
+    bool preempt;     /* off: threads run to completion */
+    bool kpreempt;    /* off: the kernel, of which every thread is, is preempted only at its edges */
+    unsigned tick_hz; /* timer interrupts that come whatever is due, a second; 0: none */
 };
 
 /*

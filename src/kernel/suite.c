@@ -8,6 +8,7 @@
 #include "kernel/panic.h"
 #include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/physical.h"
+#include "lib/format.h"
 #include "lib/mem.h"
 
 extern const struct suite_test suite_start[], suite_end[];
@@ -17,6 +18,7 @@ extern const struct suite_test suite_start[], suite_end[];
 enum result { RESULT_PASSED, RESULT_FAILED, RESULT_SKIPPED, RESULTS };
 
 static bool failed;
+static const struct options *chosen;
 static void (*at_end)(void);
 
 void suite_at_end(void (*sum_up)(void))
@@ -70,10 +72,20 @@ static _Noreturn void finish(bool listed, const unsigned counts[RESULTS])
 /* What `key=` came to: what was asked for is not always there. */
 static const char *in_use(const char *key)
 {
+    static char number[8];
+
     if (string_starts(key, "irq="))
         return irq_line_controller_name();
     if (string_starts(key, "heap="))
         return kmalloc_heap()->operations->name;
+    if (string_starts(key, "preempt="))
+        return chosen->preempt ? "on" : "off";
+    if (string_starts(key, "kpreempt="))
+        return chosen->kpreempt ? "on" : "off";
+    if (string_starts(key, "tick=")) {
+        format_text(number, sizeof(number), "%u", chosen->tick_hz);
+        return number;
+    }
     if (string_starts(key, "memory="))
         return (size_t)physical_report().total * FRAME_BYTES >= MEMORY_1G ? "1g" : "less";
     panic("no test can need %s", key);
@@ -155,6 +167,7 @@ _Noreturn void suite_run(const struct options *options)
     unsigned counts[RESULTS] = {0};
     bool known = false;
 
+    chosen = options;
     for (const struct suite_test *test = suite_start; test < suite_end; test++) {
         if (list) {
             send("list", test, "expects", expected_end(test));

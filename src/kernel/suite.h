@@ -17,8 +17,8 @@ struct suite_test {
     const char *name;
     void (*run)(void);
     const char *panics; /* NULL, or what the panic says that the test ends in */
-    const char *needs;  /* NULL, or the word of the command line that it is about: "irq=pic", "heap=bump,list,block";
-                         * or "memory=1g": about so much */
+    const char *needs;  /* NULL, or the word of the command line that it is about: "irq=pic", "heap=bump,list,block",
+                         * "preempt=off", "kpreempt=off", "tick=100,250"; or "memory=1g": about so much */
     enum suite_part part;
 };
 

@@ -34,6 +34,13 @@ must_check static inline bool completion_register(struct completion *completion,
     return true;
 }
 
+/* Takes back what completion_register() left there. False if it is done: then the waker was woken. Context: as above.
+ */
+must_check static inline bool completion_unregister(struct completion *completion, struct waker *waker)
+{
+    return atomic_compare_exchange_strong(&completion->waiter, &waker, NULL);
+}
+
 /* It is done, from now on and once. Context: any. */
 static inline void completion_signal(struct completion *completion)
 {

@@ -3,9 +3,9 @@
  *
  * The ready threads of a priority stand in a ring, and one pointer says whose turn it is; a bit mask of the rings that
  * are not empty makes the pick constant-time. The running thread stays the first of its ring, so that a yield moves a
- * pointer, and a thread that is preempted is where it belongs already. There is no periodic tick: one-shot timer
- * interrupts come for deadlines, and for the end of a slice only while another thread of the same priority waits for
- * it.
+ * pointer, and a thread that is preempted is where it belongs already. There is no periodic tick unless one is asked
+ * for: one-shot timer interrupts come for deadlines, and for the end of a slice only while another thread of the same
+ * priority waits for it.
  *
  * On one CPU the scheduler's lock is interrupts-off. It is held across context_switch(), which releases it: to the
  * interrupt state that whoever is switched to had saved itself.
@@ -19,14 +19,14 @@ struct cpu cpu_boot;
 
 __attribute__((noinline)) void switch_armed(struct thread *previous, struct thread *next, uint64_t flags)
 {
-    struct cpu *cpu = cpu_this();
-
-    slice_contend(cpu);
+    slice_contend(cpu_this());
     context_switch(&previous->sp, &next->sp, flags);
 }
 
 void slice_contend(struct cpu *cpu)
 {
+    if (cpu->slices_unwatched)
+        return;
     cpu->current->slice_end_ns = slice_end(cpu->current, clock_now_ns());
     arm_by(cpu, cpu->current->slice_end_ns);
 }
@@ -57,14 +57,11 @@ __attribute__((noinline)) void wait_queue_wake_rarely(struct thread *thread, uin
 
 /* A thread that is preempted keeps what is left of its turn; every other has a whole one before it whenever it does not
  * run, so that those ways to the CPU and from it need not say so. */
-void sched_preempt(void)
+static inline void preempt_current(struct cpu *cpu)
 {
-    struct cpu *cpu = cpu_this();
     uint64_t now = clock_now_ns();
     struct thread *next;
 
-    if (unlikely(cpu->not_plain != CPU_PLAIN_BUT_RESCHED))
-        ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     end_turn_if_over(cpu, now);
     cpu->need_resched = false;
     next = pick(cpu);
@@ -73,9 +70,38 @@ void sched_preempt(void)
     cpu->current->slice_left_ns = cpu->current->quantum_ns;
 }
 
+/* Unless threads are preempted anywhere, need_resched stays until something switches. A last step, as the usual way
+ * needs no more. */
+static __attribute__((noinline)) void preempt_rarely(struct cpu *cpu)
+{
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
+    if (cpu->preemption == PREEMPTION_ANYWHERE)
+        preempt_current(cpu);
+}
+
+void sched_preempt(void)
+{
+    struct cpu *cpu = cpu_this();
+
+    if (unlikely(cpu->not_plain != CPU_PLAIN_BUT_RESCHED))
+        preempt_rarely(cpu);
+    else
+        preempt_current(cpu);
+}
+
 __attribute__((noinline)) void preempt(uint64_t flags)
 {
     sched_preempt();
+    irq_restore(flags);
+}
+
+/* Nothing but the running thread itself makes the question obsolete that preempt_point() asked. */
+void sched_preempt_here(void)
+{
+    uint64_t flags = irq_save();
+
+    if (flags & IRQ_ENABLED)
+        preempt_current(cpu_this());
     irq_restore(flags);
 }
 
@@ -90,8 +116,42 @@ void sched_timer_interrupt(void)
         return;
     if (now >= cpu->current->slice_end_ns)
         cpu->need_resched = true;
-    else
+    else if (!cpu->slices_unwatched)
         arm_by(cpu, cpu->current->slice_end_ns);
+}
+
+/* By the last one's time, not the clock's: ticks do not drift. Those that a stalled machine missed are one interrupt.
+ */
+static void tick_expired(struct waker *waker)
+{
+    struct cpu *cpu = container_of(waker, struct cpu, ticker);
+
+    timer_queue_insert(&cpu->timers, &cpu->tick, cpu->tick.deadline_ns + cpu->tick_ns, waker);
+}
+
+void sched_tick_start(uint64_t period_ns)
+{
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(period_ns > 0);
+    cpu->slices_unwatched = true;
+    cpu->tick_ns = period_ns;
+    cpu->ticker.wake = tick_expired;
+    sched_timer_start(&cpu->tick, clock_now_ns() + period_ns, &cpu->ticker);
+}
+
+enum preemption sched_set_preemption(enum preemption preemption)
+{
+    struct cpu *cpu = cpu_this();
+    uint64_t flags = irq_save();
+    enum preemption before = (enum preemption)cpu->preemption;
+
+    cpu->preemption = (uint8_t)preemption;
+    cpu->slices_unwatched = preemption == PREEMPTION_NEVER || cpu->tick_ns > 0;
+    if (slice_contended(cpu) && slice_unwatched(cpu))
+        slice_contend(cpu);
+    leave(cpu, flags);
+    return before;
 }
 
 void sched_timer_start(struct timer *timer, uint64_t deadline_ns, struct waker *waker)
@@ -140,6 +200,27 @@ void sched_preempt_enabled(void)
     leave(cpu_this(), flags);
 }
 
+/* The rest of thread_yield() where more is due than a turn of the ring. To be preempted is as good as to yield; where
+ * that may not be had, a yield looks at all threads, since nobody else does for it. */
+static __attribute__((noinline)) void yield_rarely(struct cpu *cpu, struct irq_moment moment)
+{
+    struct thread *current = cpu->current;
+    struct thread *next;
+
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
+    if (cpu->preemption == PREEMPTION_ANYWHERE) {
+        leave(cpu, moment.flags);
+        return;
+    }
+    cpu->need_resched = false;
+    cpu->ready[current->priority] = ring_next(current);
+    next = pick(cpu);
+    if (next == current)
+        irq_restore(moment.flags);
+    else
+        switch_to(cpu, next, moment);
+}
+
 void thread_yield(void)
 {
     struct irq_moment moment = irq_save_now();
@@ -148,8 +229,7 @@ void thread_yield(void)
     struct thread *next = ring_next(current);
 
     if (unlikely(cpu->not_plain)) {
-        ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-        leave(cpu, moment.flags);
+        yield_rarely(cpu, moment);
         return;
     }
     if (next == current) {
@@ -186,8 +266,10 @@ void thread_park_until(uint64_t deadline_ns)
         thread_park();
         return;
     }
-    if (deadline_ns == 0)
+    if (deadline_ns == 0) {
+        preempt_point();
         return;
+    }
     flags = irq_save();
     timer_queue_insert(&cpu->timers, &current->deadline, deadline_ns, &current->waker);
     arm_by(cpu, deadline_ns);

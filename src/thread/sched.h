@@ -8,22 +8,34 @@
 
 enum { SCHED_QUANTUM_NS = 10000000 };
 
+/* Where a thread that is ready to go on may lose the CPU. At a yield, a wait and its end in any case. */
+enum preemption {
+    PREEMPTION_ANYWHERE,  /* by every interrupt, and by every call that makes a more urgent thread ready */
+    PREEMPTION_AT_POINTS, /* at preempt_point() */
+    PREEMPTION_NEVER,     /* it runs to completion */
+};
+
 /* One CPU's scheduler state. Interrupts off. */
 struct cpu {
     struct thread *current;
     union {
         struct {
             bool need_resched;     /* something more urgent than the current thread is ready, or its turn is over */
+            uint8_t preemption;    /* enum preemption */
             uint16_t irq_depth;    /* greater than 0: in an interrupt */
             int32_t preempt_count; /* greater than 0: the current thread keeps the CPU */
         };
         uint64_t not_plain; /* all of these in one: zero in a thread that can be preempted, and need not be */
     };
+    bool slices_unwatched;                   /* the timer is not armed for ends of turns */
     bool inheritance;                        /* off: who waits for a mutex lends its owner no priority */
     uint64_t ready_mask;                     /* bit p: ready[p] is not NULL */
     struct thread *ready[THREAD_PRIORITIES]; /* whose turn it is, in a ring of those whose turn it will be; the running
                                               * thread is the first of its ring, and the idle thread always ready */
     struct timer_queue timers;
+    struct timer tick; /* queued while there is a tick */
+    struct waker ticker;
+    uint64_t tick_ns;        /* 0: there is none */
     uint64_t timer_armed_ns; /* what timer_arm() was last told */
     uint64_t quantum_ns;     /* of threads that are given none of their own */
     uint64_t switches;
@@ -32,9 +44,10 @@ struct cpu {
     struct thread idle;
 };
 
-/* cpu.not_plain if need_resched is all there is. */
-enum { CPU_PLAIN_BUT_RESCHED = 1 };
+/* cpu.not_plain if need_resched is all there is; and if, besides, there is preemption at points alone. */
+enum { CPU_PLAIN_BUT_RESCHED = 1, CPU_POINT_IS_DUE = 1 | PREEMPTION_AT_POINTS << 8 };
 _Static_assert(offsetof(struct cpu, need_resched) == offsetof(struct cpu, not_plain), "it is the lowest byte");
+_Static_assert(offsetof(struct cpu, preemption) == offsetof(struct cpu, not_plain) + 1, "it is the next one");
 
 /* The CPU this code runs on: there is one. */
 extern struct cpu cpu_boot;
@@ -46,6 +59,20 @@ static inline struct cpu *cpu_this(void)
 /* Turns the running flow into the thread `boot` on the stack it is on, and creates the idle thread.
  * Context: boot, interrupts off. */
 void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t quantum_ns);
+
+/*
+ * Chooses where threads are preempted, and returns what was chosen before; at first it is anywhere. Else a more urgent
+ * thread that is woken runs at the next place where threads switch, a yield gives way to it too, and who computes on
+ * freezes the others. A turn that is over ends at the next point; where nothing preempts, none ends, and the timer is
+ * not armed for it. Context: thread, or boot after sched_start().
+ */
+enum preemption sched_set_preemption(enum preemption preemption);
+
+/*
+ * From now on a timer interrupt comes every `period_ns`, exactly and whatever else is due, and ends the turns that are
+ * over: the timer is not armed for them. Deadlines keep their own interrupts. Called once. Context: as above.
+ */
+void sched_tick_start(uint64_t period_ns);
 
 /* The idle thread's body: the only place that halts. */
 void *sched_idle(void *unused);
@@ -64,6 +91,20 @@ void sched_preempt(void);
 static inline bool sched_preempt_due(const struct cpu *cpu)
 {
     return unlikely(cpu->not_plain == CPU_PLAIN_BUT_RESCHED);
+}
+
+/* What preempt_point() does when a switch may be due. */
+void sched_preempt_here(void);
+
+/*
+ * The running thread may lose the CPU here, where it would not otherwise: for loops that neither wait nor end soon.
+ * Does nothing in an interrupt, with interrupts off or preemption disabled, nor where threads run to completion.
+ * Context: any.
+ */
+static inline void preempt_point(void)
+{
+    if (unlikely(cpu_this()->not_plain == CPU_POINT_IS_DUE))
+        sched_preempt_here();
 }
 
 /* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */

@@ -191,19 +191,43 @@ _Noreturn void thread_exit(void *result)
     panic("a dead thread ran");
 }
 
+/* The rest of a join, once the thread has ended. */
+static inline void *joined(const struct thread *thread)
+{
+    uint64_t flags = irq_save();
+
+    reap(cpu_this(), flags);
+    irq_restore(flags);
+    return thread->result;
+}
+
 void *thread_join(struct thread *thread)
 {
     struct thread *current = thread_current();
-    uint64_t flags;
 
     ASSERT(thread != current);
     ASSERT(!thread->detached);
     while (completion_register(&thread->done, &current->waker))
         thread_park();
-    flags = irq_save();
-    reap(cpu_this(), flags);
-    irq_restore(flags);
-    return thread->result;
+    return joined(thread);
+}
+
+enum status thread_join_until(struct thread *thread, uint64_t deadline_ns, void **result)
+{
+    struct thread *current = thread_current();
+
+    ASSERT(thread != current);
+    ASSERT(!thread->detached);
+    while (completion_register(&thread->done, &current->waker)) {
+        bool over = clock_now_ns() >= deadline_ns || (current->cancelled && deadline_ns != TIMER_NEVER);
+
+        if (over && completion_unregister(&thread->done, &current->waker))
+            return STATUS_TIMEOUT;
+        if (!over)
+            thread_park_until(deadline_ns);
+    }
+    *result = joined(thread);
+    return STATUS_OK;
 }
 
 void thread_detach(struct thread *thread, thread_release *release)
@@ -262,13 +286,21 @@ void thread_set_quantum(struct thread *thread, uint64_t quantum_ns)
 
 /* ---- the first two ----------------------------------------------------------------------------------------------- */
 
+/* Unless threads are preempted anywhere, whoever an interrupt made ready runs because the idle thread yields. */
 void *sched_idle(void *unused)
 {
+    struct cpu *cpu = cpu_this();
+
     (void)unused;
     for (;;) {
         irq_save();
-        reap(cpu_this(), IRQ_ENABLED);
-        cpu_wait();
+        reap(cpu, IRQ_ENABLED);
+        if (cpu->ready_mask == UINT64_C(1) << THREAD_PRIORITY_IDLE) {
+            cpu_wait();
+        } else {
+            irq_restore(IRQ_ENABLED);
+            thread_yield();
+        }
     }
 }
 

@@ -4,7 +4,7 @@
  * A struct thread belongs to its creator, who keeps it until thread_join() returned, or, once it is detached, until its
  * release function is called; its stack belongs to the scheduler. The scheduler runs the ready thread of the highest
  * priority; threads of one priority take turns, each for a quantum. A wake of a higher priority preempts at once (from
- * an interrupt: at its exit), a wake of an equal one never does.
+ * an interrupt: at its exit), a wake of an equal one never does. sched_set_preemption() changes that.
  */
 #ifndef DUET_THREAD_THREAD_H
 #define DUET_THREAD_THREAD_H
@@ -197,6 +197,10 @@ _Noreturn void thread_exit(void *result);
  * none. Not ended by a cancel of the caller. Context: thread, not in a poll. */
 void *thread_join(struct thread *thread);
 
+/* The same, with the result in *result, but returns STATUS_TIMEOUT, at or after `deadline_ns`, if it has not ended
+ * then: it is still to be joined, or detached. Context: thread, not in a poll. */
+enum status thread_join_until(struct thread *thread, uint64_t deadline_ns, void **result) must_check;
+
 /* Nobody will join the thread, which may have ended already, or be the running one: `release`, if not NULL, is called
  * when its block can be reused. Context: thread. */
 void thread_detach(struct thread *thread, thread_release *release);
@@ -207,8 +211,8 @@ void thread_detach(struct thread *thread, thread_release *release);
  *   - thread_cancel_point() ends it, unless it owns a mutex, is inside a poll, or preemption is disabled;
  *   - a park is woken; if it does not park, its next one returns at once. Later ones park again;
  *   - a sleep ends early, and later ones return at once;
- *   - a wait with a deadline, in whatever queue, ends with STATUS_TIMEOUT as if the deadline had come, and so do later
- *     ones that find nothing to take;
+ *   - a wait with a deadline, in whatever queue or for a thread's end, ends with STATUS_TIMEOUT as if the deadline had
+ * come, and so do later ones that find nothing to take;
  *   - a wait without a deadline, and a join, go on until what they wait for is there.
  * Context: any, until the thread is joined or released.
  */
@@ -237,12 +241,14 @@ enum thread_state thread_state(const struct thread *thread);
 /* How long it has run in all. Context: any. */
 uint64_t thread_run_ns(const struct thread *thread);
 
-/* Lets the other ready threads of this priority run first. Context: thread. */
+/* Lets the other ready threads of this priority run first; unless threads are preempted anywhere, more urgent ones too.
+ * Context: thread. */
 void thread_yield(void);
 
 /*
  * Waits for a wake. Returns at once if one came since the last park, and may return without one: the caller re-checks
- * its condition. thread_park_until() also returns at `deadline_ns`. Context: thread, not in a poll.
+ * its condition. thread_park_until() also returns at `deadline_ns`, for 0 at once: it is a preempt_point() then.
+ * Context: thread, not in a poll.
  */
 void thread_park(void);
 void thread_park_until(uint64_t deadline_ns);

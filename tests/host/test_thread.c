@@ -508,6 +508,138 @@ Test(thread, is_joined_by_a_cancelled_thread_to_the_end)
     cr_assert_eq(support_clock_ns, 7 * MS);
 }
 
+static void *sleep_3_ms(void *argument)
+{
+    thread_sleep_until(3 * MS);
+    return argument;
+}
+
+Test(thread, is_joined_until_a_deadline_at_the_nanosecond_and_again_after_it)
+{
+    void *result = NULL;
+
+    start(&a, "a", LOW, sleep_3_ms, &answer);
+    cr_assert_eq(thread_join_until(&a, 0, &result), STATUS_TIMEOUT);
+    cr_assert_eq(support_clock_ns, 0);
+    cr_assert_eq(thread_join_until(&a, 2 * MS, &result), STATUS_TIMEOUT);
+    cr_assert_eq(support_clock_ns, 2 * MS);
+    cr_assert_null(result);
+    cr_assert_not(timer_queued(&machine.boot.deadline));
+    cr_assert_eq(thread_join_until(&a, 5 * MS, &result), STATUS_OK);
+    cr_assert_eq(support_clock_ns, 3 * MS);
+    cr_assert_eq(result, &answer);
+    cr_assert_eq(machine.stacks, 1, "its stack is free");
+    cr_assert_eq(thread_join_until(&a, 0, &result), STATUS_OK, "it has ended");
+}
+
+Test(thread, is_joined_whatever_else_wakes_the_joiner)
+{
+    void *result;
+
+    start(&a, "a", LOW, sleep_3_ms, &answer);
+    thread_wake(&machine.boot);
+    cr_assert_eq(thread_join_until(&a, 2 * MS, &result), STATUS_TIMEOUT);
+    cr_assert_eq(support_clock_ns, 2 * MS);
+    thread_wake(&machine.boot);
+    cr_assert_eq(thread_join_until(&a, TIMER_NEVER, &result), STATUS_OK);
+    cr_assert_eq(result, &answer);
+}
+
+/* So that the joiner's memory can be reused. */
+Test(thread, wakes_nobody_who_no_longer_joins_it)
+{
+    void *result;
+
+    start(&a, "a", LOW, sleep_3_ms, &answer);
+    cr_assert_eq(thread_join_until(&a, 2 * MS, &result), STATUS_TIMEOUT);
+    thread_sleep_until(4 * MS);
+    cr_assert_not(machine.boot.token);
+    thread_detach(&a, NULL);
+}
+
+static void *join_a_twice(void *argument)
+{
+    void *result = NULL;
+
+    support_trace("%s", thread_join_until(&a, 1000 * MS, &result) == STATUS_TIMEOUT ? "timeout" : "joined");
+    support_trace("%u", (unsigned)(support_clock_ns / MS));
+    cr_assert_eq(thread_join_until(&a, TIMER_NEVER, &result), STATUS_OK);
+    cr_assert_eq(result, THREAD_CANCELLED);
+    return argument;
+}
+
+static void cancel_b(void)
+{
+    thread_cancel(&b);
+}
+
+Test(thread, is_no_longer_joined_until_a_deadline_by_a_cancelled_thread)
+{
+    start(&a, "a", HIGH, sleep_for_ever, NULL);
+    start(&b, "b", HIGH, join_a_twice, &answer);
+    machine_at(3 * MS, cancel_b);
+    machine_at(7 * MS, cancel_a);
+    cr_assert_eq(thread_join(&b), &answer);
+    expect_trace("timeout 3 7 7");
+}
+
+static void *park_and_end(void *argument)
+{
+    thread_park();
+    return argument;
+}
+
+static void wake_a(void)
+{
+    thread_wake(&a);
+}
+
+static unsigned joined_in_time, joined_later;
+
+/* It ends at any instruction of a join that times out. */
+static void join_until_it_ends(void)
+{
+    void *result = NULL;
+
+    init();
+    start(&a, "a", HIGH, park_and_end, &answer);
+    machine_window_open();
+    if (thread_join_until(&a, 1, &result) == STATUS_OK) {
+        joined_in_time++;
+    } else {
+        cr_assert_not(machine.boot.token, "woken, and told that it has not ended: %s", machine_place());
+        if (thread_join_until(&a, TIMER_NEVER, &result) == STATUS_OK)
+            joined_later++;
+    }
+    machine_window_close();
+    cr_assert_eq(result, &answer, "%s", machine_place());
+    cr_assert_not(timer_queued(&machine.boot.deadline), "%s", machine_place());
+    cr_assert_eq(machine.stacks, 1, "%s", machine_place());
+}
+
+Test(thread, is_joined_once_however_near_its_end_is_to_the_deadline)
+{
+    cr_assert_gt(machine_explore(join_until_it_ends, wake_a), 20);
+    cr_assert_gt(joined_in_time, 0);
+    cr_assert_gt(joined_later, 0);
+}
+
+Test(thread, is_not_joined_by_itself_until_a_deadline, .exit_code = PANIC_EXIT)
+{
+    void *result;
+
+    cr_assert_eq(thread_join_until(&machine.boot, 0, &result), STATUS_OK);
+}
+
+Test(thread, is_not_joined_until_a_deadline_once_detached, .exit_code = PANIC_EXIT)
+{
+    void *result;
+
+    start(&a, "a", LOW, say, NULL);
+    thread_detach(&a, NULL);
+    cr_assert_eq(thread_join_until(&a, 0, &result), STATUS_OK);
+}
+
 Test(thread, is_not_disturbed_by_a_cancel_when_it_is_dead)
 {
     start(&a, "a", HIGH, say, &answer);

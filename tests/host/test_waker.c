@@ -153,6 +153,18 @@ Test(completion, wakes_the_latest_waiter_alone)
     cr_assert_eq(second.wakes, 1);
 }
 
+Test(completion, wakes_nobody_who_took_itself_back)
+{
+    struct sleeper sleeper = SLEEPER;
+
+    cr_assert(completion_register(&completion, &sleeper.waker));
+    cr_assert(completion_unregister(&completion, &sleeper.waker));
+    completion_signal(&completion);
+    cr_assert_eq(sleeper.wakes, 0);
+    cr_assert_not(completion_unregister(&completion, &sleeper.waker));
+    cr_assert(completion_done(&completion));
+}
+
 Test(completion, panics_when_signalled_twice, .exit_code = PANIC_EXIT)
 {
     completion_signal(&completion);

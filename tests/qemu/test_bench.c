@@ -150,6 +150,8 @@ static const struct figure {
     {"timer.thread_idle", "instructions", 1000},
     {"sleep.late_busy", "ns", 1000},
     {"sleep.late_idle", "ns", 1000},
+    {"kpreempt.on", "ns", 1000},
+    {"kpreempt.off", "ns", 1000},
     {"pi.section", "instructions", 1000},
     {"pi.wait_on", "instructions", 1000},
     {"pi.wait_off_10", "instructions", 1},
@@ -248,6 +250,18 @@ Test(bench, a_wait_is_bounded_by_inheritance_and_else_as_long_as_others_compute,
     for (size_t i = 0; i < 2; i++)
         cr_assert(off[i + 1] > 19 * off[i] / 10 && off[i + 1] < 21 * off[i] / 10, "twice as many quanta, %lld and %lld",
                   (long long)off[i], (long long)off[i + 1]);
+}
+
+/* What preempts it waits for a line of a report, or for the rest of it. */
+Test(bench, a_kernel_that_is_preempted_at_its_edges_alone_is_later, .timeout = 300)
+{
+    struct machine *machine = threads_run();
+    json_int_t medians[FIGURES];
+
+    read_figures(machine, medians);
+    machine_stop(machine);
+    cr_assert_lt(median_of(medians, "kpreempt.on"), 20000);
+    cr_assert_gt(median_of(medians, "kpreempt.off"), 5 * median_of(medians, "kpreempt.on"));
 }
 
 /* Of the mean share of a second: a quantum of 10 ms, and what the thread that cuts in took from all of them. */

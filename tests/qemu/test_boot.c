@@ -303,6 +303,13 @@ static struct mistake mistakes[] = {
     {"mode=bench suite=fancy", "fancy", "threads"},
     {"mode=bench span=1ms", "1ms", "100ms"},
     {"mode=echo pi=fancy", "fancy", "off"},
+    {"mode=echo preempt=fancy", "fancy", "off"},
+    {"mode=echo kpreempt=fancy", "fancy", "off"},
+    {"mode=echo tick=fancy", "fancy", "10000"},
+    {"mode=echo tick=10001", "10001", "10000"},
+    {"mode=echo tick=-1", "-1", "10000"},
+    {"mode=echo tick=100hz", "100hz", "10000"},
+    {"mode=echo tick=1ms", "1ms", "10000"},
 };
 
 ParameterizedTestParameters(boot, a_wrong_word_is_named_beside_the_right_ones_and_fails)

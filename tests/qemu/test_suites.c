@@ -118,6 +118,12 @@ static void list_keep(struct list *list, const char *tests)
     cr_assert_gt(kept, 0, "no test is one of %s", tests);
 }
 
+/* Those about how threads are scheduled run in test_modes.c; what runs here is the default of each. */
+static bool is_of_modes(const char *needs)
+{
+    return strncmp(needs, "preempt=", 8) == 0 || strncmp(needs, "kpreempt=", 9) == 0 || strncmp(needs, "tick=", 5) == 0;
+}
+
 /* Where a kernel keeps its choice of what a test needs. */
 static char *choice_of(struct kernel *kernel, const char *needs)
 {
@@ -133,9 +139,13 @@ static char *choice_of(struct kernel *kernel, const char *needs)
 static bool has(const struct kernel *kernel, const char *needs)
 {
     struct kernel copy = *kernel;
-    const char *choice = *needs ? choice_of(&copy, needs) : "";
-    size_t length = strlen(choice);
+    const char *choice;
+    size_t length;
 
+    if (is_of_modes(needs))
+        return strcmp(needs, "preempt=on") == 0 || strcmp(needs, "tick=0") == 0;
+    choice = *needs ? choice_of(&copy, needs) : "";
+    length = strlen(choice);
     for (const char *at = strchr(needs, '='); at; at = strchr(at + 1, ','))
         if (strncmp(at + 1, choice, length) == 0 && (at[1 + length] == ',' || !at[1 + length]))
             return true;
