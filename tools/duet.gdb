@@ -1,7 +1,9 @@
 # gdb commands that know Duet's own structures. They only read memory, so the kernel may be stopped anywhere.
 #
-#   duet-threads          every thread: state, priority, whether it is cancelled, quantum, stack, run time, and
-#                         the calls in which it waits
+#   duet-threads          every thread: state, what it waits for and whose that is, the priority it runs at and its
+#                         own, whether it is cancelled, quantum, bytes of its stack that were ever used and its size,
+#                         switches; with insight=on voluntary and forced ones, and wakes with the mean and longest
+#                         time to its running; run time, and the calls in which it waits
 #   duet-tasks [EXECUTOR] every task of the executor at this address, or of every executor thread: whether it is
 #                         queued, its polls, and the awaits in which it waits
 
@@ -40,6 +42,16 @@ def read_word(address):
     return int(gdb.Value(address).cast(gdb.lookup_type("unsigned long").pointer()).dereference())
 
 
+def thread_at(address):
+    return gdb.Value(address).cast(gdb.lookup_type("struct thread").pointer()).dereference()
+
+
+def object_name(address):
+    """The variable that lies there, or the address."""
+    found = re.match(r"(\S+)(?: \+ \d+)? in section", gdb.execute("info symbol %#x" % address, to_string=True))
+    return found.group(1) if found else "%#x" % address
+
+
 def walk_list(head):
     node = head["next"]
     while address_of(node) != address_of(head.address):
@@ -67,6 +79,7 @@ class Threads(Report):
     """List Duet's threads. The running one is marked by '*'; of the others the innermost call comes first."""
 
     SHOWN_CALLS = 8
+    CONTENDED = 1  # MUTEX_CONTENDED
 
     def __init__(self):
         super().__init__("duet-threads", gdb.COMMAND_STATUS)
@@ -98,24 +111,58 @@ class Threads(Report):
         except gdb.error as error:
             return "? (%s)" % error
 
+    def stack_used(self, thread):
+        """The bytes above the first, beyond the account at the lowest end, that is not zero."""
+        size = int(thread["stack_bytes"])
+        skip = gdb.lookup_type("struct account").sizeof
+        stack = bytes(gdb.selected_inferior().read_memory(address_of(thread["stack"]), size))[skip:]
+        return len(stack.lstrip(b"\0")) + 7 & ~7
+
+    def counts(self, thread):
+        """Voluntary and forced switches, wakes, and the mean and longest wait after one."""
+        if not int(thread["attention"]) & int(gdb.parse_and_eval("ATTENTION_INSIGHT")):
+            return ["-"] * 5
+        account = thread["stack"].cast(gdb.lookup_type("struct account").pointer()).dereference()
+        wakes = int(account["wakes"])
+        return [str(int(account["voluntary"])), str(int(account["forced"])), str(wakes),
+                "%.3f" % (int(account["wake_ns_sum"]) / wakes / 1e3) if wakes else "-",
+                "%.3f" % (int(account["wake_ns_max"]) / 1e3) if wakes else "-"]
+
+    def state(self, thread, current):
+        states = {field.enumval: field.name[len("THREAD_"):].lower()
+                  for field in gdb.lookup_type("enum thread_state").fields()}
+        states[int(gdb.parse_and_eval("THREAD_PARKED_WATCHED"))] = "parked"
+        if address_of(thread.address) == current:
+            return "running"
+        return states.get(int(thread["condition"]), "?")
+
+    def waits_for(self, thread):
+        """A mutex and who owns it, or a queue: by name where that is known."""
+        if self.state(thread, None) != "waiting":
+            return ""
+        mutex = address_of(thread["waits_for"])
+        if not mutex:
+            return object_name(address_of(thread["waits_in"]))
+        owner = read_word(address_of(thread["waits_for"]["owner"].address)) & ~self.CONTENDED
+        return "%s of %s" % (object_name(mutex), text_of(thread_at(owner)["name"]) if owner else "nobody")
+
     def report(self, argument):
         head = gdb.parse_and_eval("thread_all")
         current = address_of(gdb.parse_and_eval("cpu_boot.current"))
-        states = {field.enumval: field.name[len("THREAD_"):].lower()
-                  for field in gdb.lookup_type("enum thread_state").fields()}
         if not address_of(head["next"]):
             raise gdb.GdbError("no threads yet")
         rows = []
         for node in walk_list(head):
             thread = container_of(node, "struct thread", "all")
             mark = "*" if address_of(thread.address) == current else ""
-            rows.append([mark + str(int(thread["id"])), text_of(thread["name"]), states.get(int(thread["condition"]), "?"),
-                         str(int(thread["priority"])), "yes" if thread["cancelled"] else "",
-                         "%g" % (int(thread["quantum_ns"]) / 1e6), "%g" % (int(thread["stack_bytes"]) / 1024),
-                         str(int(thread["switches"])),
+            rows.append([mark + str(int(thread["id"])), text_of(thread["name"]), self.state(thread, current),
+                         self.waits_for(thread), "%d/%d" % (int(thread["priority"]), int(thread["base_priority"])), "yes" if thread["cancelled"] else "", "%g" % (int(thread["quantum_ns"]) / 1e6),
+                         "%d/%d" % (self.stack_used(thread), int(thread["stack_bytes"])), str(int(thread["switches"])),
+                         *self.counts(thread),
                          "now" if mark else "%.3f" % (int(thread["run_ns"]) / 1e6), "%#x" % address_of(thread.address),
                          self.where(thread, current)])
-        print_table(["id", "name", "state", "prio", "cancelled", "quantum ms", "stack KiB", "switches", "run ms", "address", "where"], rows)
+        print_table(["id", "name", "state", "waits for", "prio/own", "cancelled", "quantum ms", "stack used/of", "switches",
+                     "voluntary", "forced", "wakes", "mean us", "max us", "run ms", "address", "where"], rows)
 
 
 class Tasks(Report):

@@ -4,6 +4,7 @@
 #include "kernel/input.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
+#include "kernel/report.h"
 
 static void start_executors(void)
 {
@@ -47,6 +48,10 @@ _Noreturn void bench_run(const struct options *options)
     if (chosen(options, SUITE_MICRO))
         bench_micro();
     passed = !chosen(options, SUITE_THREAD_METRIC) || bench_thread_metric(options->tm_ns, options->test);
+    if (options->insight) {
+        report_threads(console_print);
+        report_threads_json(console_send_json);
+    }
     send_done(passed);
     machine_exit(passed ? EXIT_PASSED : EXIT_FAILED);
 }

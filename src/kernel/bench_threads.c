@@ -6,6 +6,7 @@
 #include "kernel/bench.h"
 #include "kernel/kmalloc.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/interrupt.h"
 #include "thread/event.h"
 #include "thread/message_queue.h"
 #include "thread/mutex.h"
@@ -217,6 +218,18 @@ static void bench_semaphore(void)
     run_pair("thread.sem_pingpong", semaphore_main, FIRST_THERE_AND_BACK, SECOND_THERE_AND_BACK);
 }
 
+/* The first figures again with accounts: what insight=on costs. */
+static void bench_insight(void)
+{
+    bool insight = cpu_this()->insight;
+
+    interrupt_set_insight(true);
+    semaphore_init(&turns[0], 0);
+    run_pair("thread.sem_oneway_insight", semaphore_main, WAITER, POSTER);
+    bench_yield("thread.yield_insight", 2);
+    interrupt_set_insight(insight);
+}
+
 static struct event events[2];
 
 static void await(size_t side)
@@ -372,6 +385,7 @@ void bench_threads(const struct options *options)
     bench_yield("thread.yield_1000", 1000);
     bench_yield_vectors();
     bench_semaphore();
+    bench_insight();
     bench_event();
     bench_queue();
     bench_mutex();

@@ -136,6 +136,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     kmalloc_init(options.heap);
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
     sched_choose();
+    interrupt_set_insight(options.insight);
     irq_restore(IRQ_ENABLED);
     input_init();
     boot_ready_ns = (rdtsc() - entry_ticks) * 1000000000 / clock_tsc_hz();

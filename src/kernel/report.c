@@ -13,6 +13,7 @@
 #include "kernel/x86_64/pic.h"
 #include "kernel/x86_64/stacks.h"
 #include "lib/clock.h"
+#include "thread/account.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
 
@@ -56,21 +57,26 @@ static const char *thread_state_name(enum thread_state state)
 /* What a line says of a thread. */
 struct thread_line {
     char name[THREAD_NAME_BYTES];
-    uint8_t priority, state;
+    uint8_t priority, base_priority, state;
     bool cancelled;
-    uint64_t id, run_ns, switches, quantum_ns;
+    uint64_t id, run_ns, up_ns, switches, quantum_ns;
+    struct account account; /* zero if it has none */
     size_t stack_used, stack_bytes;
 };
 
 static struct thread_line thread_line(const struct thread *thread)
 {
+    const struct account *account = account_of(thread);
     struct thread_line line = {.id = thread->id,
                                .priority = thread->priority,
+                               .base_priority = thread->base_priority,
                                .state = (uint8_t)thread_state(thread),
                                .cancelled = thread->cancelled,
                                .quantum_ns = thread->quantum_ns,
                                .run_ns = thread_run_ns(thread),
+                               .up_ns = clock_now_ns() - cpu_this()->started_ns,
                                .switches = thread->switches,
+                               .account = account ? *account : (struct account){0},
                                .stack_used = stack_used(thread->stack, thread->stack_bytes),
                                .stack_bytes = thread->stack_bytes};
 
@@ -96,16 +102,123 @@ static bool thread_at(size_t n, struct thread_line *line)
     return found;
 }
 
+/* In thousandths. */
+static unsigned long share(uint64_t part_ns, uint64_t whole_ns)
+{
+    return (unsigned long)(whole_ns ? part_ns * 1000 / whole_ns : 0);
+}
+
+static uint64_t mean(const struct account *account)
+{
+    return account->wakes ? account->wake_ns_sum / account->wakes : 0;
+}
+
+static void print_thread(report_print *print, const struct thread_line *line)
+{
+    const struct account *account = &line->account;
+    unsigned long thousandths = share(line->run_ns, line->up_ns);
+
+    print("  %8lu %4u %3u %-8s %8lu.%03lu %3lu.%lu%% %9lu %9lu %8lu %8lu %8lu %9lu %7zu %7zu %10lu  %s%s\n",
+          (unsigned long)line->id, line->priority, line->base_priority,
+          thread_state_name((enum thread_state)line->state), (unsigned long)(line->run_ns / 1000000),
+          (unsigned long)(line->run_ns / 1000 % 1000), thousandths / 10, thousandths % 10,
+          (unsigned long)line->switches, (unsigned long)account->voluntary, (unsigned long)account->forced,
+          (unsigned long)account->wakes, (unsigned long)mean(account), (unsigned long)account->wake_ns_max,
+          line->stack_used, line->stack_bytes, (unsigned long)(line->quantum_ns / 1000), line->name,
+          line->cancelled ? " (cancelled)" : "");
+}
+
+/* Where the CPU's time went, all of it read at once. */
+struct cpu_line {
+    uint64_t up_ns, idle_ns, interrupt_ns, ended_ns;
+};
+
+static struct cpu_line cpu_line(void)
+{
+    const struct cpu *cpu = cpu_this();
+    uint64_t flags = irq_save();
+    struct cpu_line line = {.up_ns = clock_now_ns() - cpu->started_ns,
+                            .idle_ns = thread_run_ns(&cpu->idle),
+                            .interrupt_ns = cpu->interrupt_ns,
+                            .ended_ns = cpu->ended_ns};
+
+    irq_restore(flags);
+    return line;
+}
+
+static void print_cpu(report_print *print)
+{
+    struct cpu_line line = cpu_line();
+    unsigned long idle = share(line.idle_ns, line.up_ns), interrupts = share(line.interrupt_ns, line.up_ns);
+
+    if (cpu_this()->insight)
+        print("  of %lu ms: idle %lu.%lu%%, interrupts %lu.%lu%%, threads that have ended %lu us\n",
+              (unsigned long)(line.up_ns / 1000000), idle / 10, idle % 10, interrupts / 10, interrupts % 10,
+              (unsigned long)(line.ended_ns / 1000));
+    else
+        print("  of %lu ms: idle %lu.%lu%%, interrupts that came to it included; more is counted with insight=on\n",
+              (unsigned long)(line.up_ns / 1000000), idle / 10, idle % 10);
+}
+
 void report_threads(report_print *print)
 {
     struct thread_line line;
 
-    print("threads:  id priority state        run us   switches    stack       of quantum us  name\n");
+    print("threads: id prio own state          run ms  share  switches voluntary   forced    wakes  mean ns    max ns"
+          "   stack      of quantum us  name\n");
     for (size_t n = 0; thread_at(n, &line); n++)
-        print("  %10lu %8u %-7s %11lu %10lu %8zu %8zu %10lu  %s%s\n", (unsigned long)line.id, line.priority,
-              thread_state_name((enum thread_state)line.state), (unsigned long)(line.run_ns / 1000),
-              (unsigned long)line.switches, line.stack_used, line.stack_bytes, (unsigned long)(line.quantum_ns / 1000),
-              line.name, line.cancelled ? " (cancelled)" : "");
+        print_thread(print, &line);
+    print_cpu(print);
+}
+
+static void send_thread(report_send *send, const struct thread_line *line)
+{
+    char text[768];
+    struct json json;
+
+    json_begin(&json, text, sizeof(text));
+    json_string(&json, "event", "thread");
+    json_unsigned(&json, "id", line->id);
+    json_string(&json, "name", line->name);
+    json_string(&json, "state", thread_state_name((enum thread_state)line->state));
+    json_unsigned(&json, "priority", line->priority);
+    json_unsigned(&json, "base_priority", line->base_priority);
+    json_bool(&json, "cancelled", line->cancelled);
+    json_unsigned(&json, "run_ns", line->run_ns);
+    json_unsigned(&json, "switches", line->switches);
+    json_unsigned(&json, "stack_used", line->stack_used);
+    json_unsigned(&json, "stack_bytes", line->stack_bytes);
+    if (cpu_this()->insight) {
+        json_unsigned(&json, "voluntary", line->account.voluntary);
+        json_unsigned(&json, "forced", line->account.forced);
+        json_unsigned(&json, "wakes", line->account.wakes);
+        json_unsigned(&json, "wake_ns_sum", line->account.wake_ns_sum);
+        json_unsigned(&json, "wake_ns_max", line->account.wake_ns_max);
+    }
+    send(&json);
+}
+
+void report_threads_json(report_send *send)
+{
+    struct thread_line line;
+    struct cpu_line cpu;
+    char text[256];
+    struct json json;
+
+    for (size_t n = 0; thread_at(n, &line); n++)
+        send_thread(send, &line);
+    cpu = cpu_line();
+    json_begin(&json, text, sizeof(text));
+    json_string(&json, "event", "cpu");
+    json_bool(&json, "insight", cpu_this()->insight);
+    json_unsigned(&json, "up_ns", cpu.up_ns);
+    json_unsigned(&json, "idle_ns", cpu.idle_ns);
+    json_unsigned(&json, "switches", cpu_this()->switches);
+    if (cpu_this()->insight) {
+        json_unsigned(&json, "interrupt_ns", cpu.interrupt_ns);
+        json_unsigned(&json, "ended_ns", cpu.ended_ns);
+    }
+    send(&json);
 }
 
 static void report_executor(report_print *print, struct executor_thread *at)

@@ -4,7 +4,7 @@
 #ifndef DUET_KERNEL_REPORT_H
 #define DUET_KERNEL_REPORT_H
 
-#include "lib/base.h"
+#include "lib/json.h"
 
 /* Where a report goes, whole lines. console_print() is one. */
 typedef void report_print(const char *format, ...) printf_like(1, 2);
@@ -12,10 +12,18 @@ typedef void report_print(const char *format, ...) printf_like(1, 2);
 /* Frames, page tables, stacks, the heap. Context: thread. */
 void report_memory(report_print *print);
 
-/* A line for each thread: priority, state, CPU time, switches, and how much of its stack was ever used. Context:
- * thread.
- */
+/* A line for each thread: the priority it runs at and its own, state, CPU time and its share of the time since the
+ * first thread began, how often it was switched to, and how much of its stack was ever used; with insight also
+ * voluntary and forced switches, and its wakes with the mean and the longest time from there to its running, which are
+ * zero without. Then a line for where the CPU's time went. Context: thread. */
 void report_threads(report_print *print);
+
+/* What console_send_json() does. */
+typedef void report_send(struct json *json);
+
+/* The same for machines: an object for each thread, and one for the CPU. Times are in nanoseconds; what only insight
+ * counts is left out without it. Context: thread. */
+void report_threads_json(report_send *send);
 
 /* Each executor's tasks: how often they were polled, and where those that wait do so. Context: thread. */
 void report_tasks(report_print *print);

@@ -15,12 +15,25 @@ struct limit {
     bool expired;
 };
 
+static __attribute__((noinline, cold)) void account_for(const struct condvar *condvar, struct thread *thread)
+{
+    if (mutex_owner(condvar->mutex))
+        account_moved(thread);
+    else
+        account_woken(thread);
+}
+
 /* Out of the queue; the switch is left to leave(). */
-static void move_to_mutex(struct cpu *cpu, struct condvar *condvar, struct thread *thread)
+static inline void move_to_mutex(struct cpu *cpu, struct condvar *condvar, struct thread *thread, bool timed_out)
 {
     list_remove(&thread->ring);
-    if (timer_queued(&thread->deadline))
+    if (timer_queued(&thread->deadline)) {
         timer_queue_remove(&cpu->timers, &thread->deadline);
+        if (unlikely(cpu->insight))
+            account_for(condvar, thread);
+    } else if (timed_out && unlikely(cpu->insight)) {
+        account_for(condvar, thread);
+    }
     mutex_grant(cpu, condvar->mutex, thread);
 }
 
@@ -30,7 +43,7 @@ static void wait_expired(struct waker *waker)
     struct limit *limit = container_of(waker, struct limit, waker);
 
     limit->expired = true;
-    move_to_mutex(cpu_this(), container_of(limit->thread->waits_in, struct condvar, queue), limit->thread);
+    move_to_mutex(cpu_this(), container_of(limit->thread->waits_in, struct condvar, queue), limit->thread, true);
 }
 
 /* Interrupts off. */
@@ -87,7 +100,7 @@ void condvar_signal(struct condvar *condvar)
 
     ASSERT(cpu->irq_depth == 0);
     if (first)
-        move_to_mutex(cpu, condvar, first);
+        move_to_mutex(cpu, condvar, first, false);
     leave(cpu, flags);
 }
 
@@ -98,6 +111,6 @@ void condvar_broadcast(struct condvar *condvar)
 
     ASSERT(cpu->irq_depth == 0);
     while (!list_empty(&condvar->queue.threads))
-        move_to_mutex(cpu, condvar, wait_queue_first(&condvar->queue));
+        move_to_mutex(cpu, condvar, wait_queue_first(&condvar->queue), false);
     leave(cpu, flags);
 }

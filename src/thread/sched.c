@@ -12,6 +12,7 @@
  */
 #include "thread/sched.h"
 
+#include "thread/account.h"
 #include "thread/switching.h"
 #include "thread/waiting.h"
 
@@ -66,7 +67,7 @@ static inline void preempt_current(struct cpu *cpu)
     cpu->need_resched = false;
     next = pick(cpu);
     if (next != cpu->current)
-        switch_to(cpu, next, (struct irq_moment){0, now});
+        switch_to(cpu, next, (struct irq_moment){0, now}, switch_attended_forced);
     cpu->current->slice_left_ns = cpu->current->quantum_ns;
 }
 
@@ -125,8 +126,10 @@ void sched_timer_interrupt(void)
 static void tick_expired(struct waker *waker)
 {
     struct cpu *cpu = container_of(waker, struct cpu, ticker);
+    uint64_t late_ns = clock_now_ns() - cpu->tick.deadline_ns;
+    uint64_t next_ns = cpu->tick.deadline_ns + (late_ns / cpu->tick_ns + 1) * cpu->tick_ns;
 
-    timer_queue_insert(&cpu->timers, &cpu->tick, cpu->tick.deadline_ns + cpu->tick_ns, waker);
+    timer_queue_insert(&cpu->timers, &cpu->tick, next_ns, waker);
 }
 
 void sched_tick_start(uint64_t period_ns)
@@ -179,9 +182,11 @@ struct thread *thread_current(void)
 
 enum thread_state thread_state(const struct thread *thread)
 {
-    enum thread_state condition = (enum thread_state)thread->condition;
+    uint8_t condition = thread->condition;
 
-    return condition == THREAD_READY && thread == cpu_this()->current ? THREAD_RUNNING : condition;
+    if (condition == THREAD_READY && thread == cpu_this()->current)
+        return THREAD_RUNNING;
+    return condition == THREAD_PARKED_WATCHED ? THREAD_PARKED : (enum thread_state)condition;
 }
 
 uint64_t thread_run_ns(const struct thread *thread)
@@ -218,7 +223,7 @@ static __attribute__((noinline)) void yield_rarely(struct cpu *cpu, struct irq_m
     if (next == current)
         irq_restore(moment.flags);
     else
-        switch_to(cpu, next, moment);
+        switch_to(cpu, next, moment, switch_attended);
 }
 
 void thread_yield(void)
@@ -237,7 +242,7 @@ void thread_yield(void)
         return;
     }
     cpu->ready[current->priority] = next;
-    switch_to(cpu, next, moment);
+    switch_to(cpu, next, moment, switch_attended);
 }
 
 void thread_park(void)
@@ -278,7 +283,7 @@ void thread_park_until(uint64_t deadline_ns)
     leave(cpu, flags);
 }
 
-static void sleep_expired(struct waker *waker)
+void sleep_expired(struct waker *waker)
 {
     make_ready(cpu_this(), container_of(waker, struct thread, expired));
 }
@@ -297,17 +302,31 @@ void thread_sleep_until(uint64_t deadline_ns)
     wait(cpu, THREAD_SLEEPING, moment);
 }
 
+/* Out of line, and a last step, as make_ready_rarely() is. */
+static __attribute__((noinline)) void wake_with_insight(struct thread *thread, uint64_t flags)
+{
+    if (thread->condition == THREAD_PARKED_WATCHED) {
+        account_woken(thread);
+        make_ready_rarely(thread, flags);
+    } else {
+        thread->token = true;
+        irq_restore(flags);
+    }
+}
+
 void thread_waker_wake(struct waker *waker)
 {
     struct thread *thread = container_of(waker, struct thread, waker);
     struct cpu *cpu = cpu_this();
     uint64_t flags = irq_save();
 
-    if (thread->condition != THREAD_PARKED) {
+    if (likely(thread->condition == THREAD_PARKED)) {
+        make_ready_last(cpu, thread, flags);
+    } else if (unlikely(cpu->insight)) {
+        wake_with_insight(thread, flags);
+    } else {
         thread->token = true;
         irq_restore(flags);
-    } else {
-        make_ready_last(cpu, thread, flags);
     }
 }
 

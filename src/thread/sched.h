@@ -29,6 +29,7 @@ struct cpu {
     };
     bool slices_unwatched;                   /* the timer is not armed for ends of turns */
     bool inheritance;                        /* off: who waits for a mutex lends its owner no priority */
+    bool insight;                            /* on: threads have accounts; off: see account_insight() */
     uint64_t ready_mask;                     /* bit p: ready[p] is not NULL */
     struct thread *ready[THREAD_PRIORITIES]; /* whose turn it is, in a ring of those whose turn it will be; the running
                                               * thread is the first of its ring, and the idle thread always ready */
@@ -39,6 +40,10 @@ struct cpu {
     uint64_t timer_armed_ns; /* what timer_arm() was last told */
     uint64_t quantum_ns;     /* of threads that are given none of their own */
     uint64_t switches;
+    uint64_t started_ns;         /* when the first thread began; while insight is on, all run times, ended_ns and
+                                  * interrupt_ns make up the time since */
+    uint64_t ended_ns;           /* what threads ran that have ended */
+    uint64_t interrupt_ns;       /* in handlers of interrupts, while insight was on; else that is the threads' */
     void *dead_stacks;           /* of threads that have ended, each holding the next and what it was */
     struct thread *vector_owner; /* whose state the vector registers hold, it need not run; NULL: nobody's */
     struct thread idle;

@@ -97,15 +97,17 @@ static inline uint64_t slice_end(const struct thread *thread, uint64_t now)
  * that the usual switch saves no register across a call. */
 void switch_armed(struct thread *previous, struct thread *next, uint64_t flags);
 
-/* The rest of switch_to() where either thread needs attention: in vectors.c. */
-void switch_attended(struct thread *previous, struct thread *next, uint64_t flags);
+/* The rest of switch_to() where either thread needs attention: in vectors.c. Of one that gives up the CPU, and of one
+ * that it is taken from. */
+typedef void switch_rest(struct thread *previous, struct thread *next, uint64_t flags);
+switch_rest switch_attended, switch_attended_forced;
 
 /*
  * Switches to `next`; `flags` are restored when the current thread, which is already where it belongs, runs again. An
  * armed timer is left as it is when it is early enough: it costs one needless interrupt a quantum at most, and saves
  * arming at every switch. Nothing comes after the switch, so a caller that does nothing more either needs no frame.
  */
-static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_moment moment)
+static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_moment moment, switch_rest *attended)
 {
     struct thread *previous = cpu->current;
 
@@ -116,7 +118,7 @@ static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_mo
     cpu->switches++;
     cpu->current = next;
     if (unlikely(previous->attention | next->attention))
-        switch_attended(previous, next, moment.flags);
+        attended(previous, next, moment.flags);
     else if (unlikely(next->slice_end_ns < cpu->timer_armed_ns) && slice_contended(cpu))
         switch_armed(previous, next, moment.flags);
     else
@@ -133,7 +135,7 @@ static inline struct thread *pick(const struct cpu *cpu)
 static inline void switch_away(struct cpu *cpu, struct irq_moment moment)
 {
     cpu->need_resched = false;
-    switch_to(cpu, pick(cpu), moment);
+    switch_to(cpu, pick(cpu), moment, switch_attended);
 }
 
 /* The current thread loses the CPU, ready. Its turn over, the next of its equals is first; else a more urgent thread
@@ -224,6 +226,9 @@ static inline void resettle(struct cpu *cpu)
     if (pick(cpu) != cpu->current)
         cpu->need_resched = true;
 }
+
+/* What the end of a sleep wakes. */
+void sleep_expired(struct waker *waker);
 
 /* What waking a thread's waker does. Context: any. */
 void thread_waker_wake(struct waker *waker);

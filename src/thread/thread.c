@@ -256,9 +256,9 @@ void thread_cancel(struct thread *thread)
     if (!thread->cancelled && thread->condition != THREAD_DEAD) {
         thread->cancelled = true;
         if ((thread->condition == THREAD_WAITING || thread->condition == THREAD_SLEEPING) &&
-            timer_queued(&thread->deadline)) {
+            timer_queued(&thread->deadline) && thread->deadline.deadline_ns != TIMER_NEVER) {
             timer_queue_remove(&cpu->timers, &thread->deadline);
-            waker_wake(&thread->expired);
+            waker_wake(thread->deadline.waker);
         }
         thread_wake(thread);
     }
@@ -316,7 +316,7 @@ void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t 
     prepare(boot, "boot", THREAD_PRIORITY_NORMAL, quantum_ns);
     boot->stack = stack;
     boot->stack_bytes = (uint32_t)stack_bytes;
-    now_ns = clock_now_ns();
+    now_ns = cpu->started_ns = clock_now_ns();
     boot->run_ns = -now_ns;
     boot->slice_end_ns = now_ns + quantum_ns;
     cpu->current = boot;

@@ -34,6 +34,16 @@ enum thread_state {
     THREAD_DEAD,
 };
 
+/* In struct thread's condition only: THREAD_PARKED of a thread whose wakes are timed. */
+enum { THREAD_PARKED_WATCHED = THREAD_DEAD + 1 };
+
+/* Bits. */
+enum thread_attention {
+    ATTENTION_VECTORS = 1 << 0, /* it uses vector registers */
+    ATTENTION_INSIGHT = 1 << 1, /* it has an account */
+    ATTENTION_WOKEN = 1 << 2,   /* its wait ended since it last ran, and its account says when */
+};
+
 struct mutex;
 struct thread;
 struct wait_queue;
@@ -55,7 +65,7 @@ struct thread {
     bool timed_out;         /* why its last wait in a queue ended */
     uint8_t priority;       /* what it runs at: its own, or what it inherits */
     uint8_t base_priority;  /* its own */
-    uint8_t attention;      /* a switch from or to it is more than a change of stacks: it uses vector registers */
+    uint8_t attention;      /* a switch from or to it is more than a change of stacks: enum thread_attention */
     bool cancelled;         /* it is to end at its next safe point */
     bool detached;          /* nobody joins it */
     uint64_t slice_end_ns;  /* while running */
@@ -81,7 +91,7 @@ struct thread {
 
     /* set once */
     uint32_t stack_bytes;
-    void *stack; /* lowest usable byte; a guard page lies below */
+    void *stack; /* lowest usable byte, where its account lies; a guard page lies below */
     uint64_t id; /* of no other thread before or after */
     char name[THREAD_NAME_BYTES];
     union {
@@ -238,7 +248,7 @@ struct thread *thread_current(void);
 /* What it is doing. Context: any. */
 enum thread_state thread_state(const struct thread *thread);
 
-/* How long it has run in all. Context: any. */
+/* How long it has run in all; while cpu.insight is on, without the interrupts that came to it. Context: any. */
 uint64_t thread_run_ns(const struct thread *thread);
 
 /* Lets the other ready threads of this priority run first; unless threads are preempted anywhere, more urgent ones too.

@@ -1,6 +1,7 @@
-/* Whose state the vector registers hold, and the way of a switch from or to a thread that uses them. */
+/* Whose state the vector registers hold, and the way of a switch from or to a thread that needs attention. */
 #include "thread/vectors.h"
 
+#include "thread/account.h"
 #include "thread/switching.h"
 
 /* Makes the registers `next`'s. */
@@ -16,20 +17,33 @@ static void hand_over(struct cpu *cpu, struct thread *next)
     cpu->vector_owner = next;
 }
 
-__attribute__((noinline)) void switch_attended(struct thread *previous, struct thread *next, uint64_t flags)
+/* Nothing of the next one's turn is gone yet. */
+static inline void attend(struct thread *previous, struct thread *next, uint64_t flags, bool forced)
 {
     struct cpu *cpu = cpu_this();
 
+    if (unlikely(cpu->insight))
+        account_switch(previous, next, next->slice_end_ns - next->slice_left_ns, forced);
     if (next->vectors) {
         vector_on();
         hand_over(cpu, next);
-    } else {
+    } else if (previous->vectors) {
         vector_off();
     }
     if (next->slice_end_ns < cpu->timer_armed_ns && slice_contended(cpu))
         switch_armed(previous, next, flags);
     else
         context_switch(&previous->sp, &next->sp, flags);
+}
+
+__attribute__((noinline)) void switch_attended(struct thread *previous, struct thread *next, uint64_t flags)
+{
+    attend(previous, next, flags, false);
+}
+
+__attribute__((noinline)) void switch_attended_forced(struct thread *previous, struct thread *next, uint64_t flags)
+{
+    attend(previous, next, flags, true);
 }
 
 enum status vectors_use(void)
@@ -47,7 +61,7 @@ enum status vectors_use(void)
         return STATUS_NO_MEMORY;
     flags = irq_save();
     current->vectors = state;
-    current->attention = 1;
+    current->attention |= ATTENTION_VECTORS;
     vector_on();
     hand_over(cpu, current);
     irq_restore(flags);
@@ -68,7 +82,7 @@ void vectors_leave(void)
     ASSERT(cpu->vector_owner == current);
     cpu->vector_owner = NULL;
     current->vectors = NULL;
-    current->attention = 0;
+    current->attention &= (uint8_t)~ATTENTION_VECTORS;
     vector_off();
     irq_restore(flags);
     vector_state_free(state);

@@ -4,6 +4,7 @@
 #ifndef DUET_THREAD_WAITING_H
 #define DUET_THREAD_WAITING_H
 
+#include "thread/account.h"
 #include "thread/switching.h"
 #include "thread/wait_queue.h"
 
@@ -56,8 +57,13 @@ static inline void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool 
 {
     list_remove(&thread->ring);
     thread->timed_out = timed_out;
-    if (timer_queued(&thread->deadline))
+    if (timer_queued(&thread->deadline)) {
         timer_queue_remove(&cpu->timers, &thread->deadline);
+        if (unlikely(cpu->insight))
+            account_woken(thread);
+    } else if (timed_out && unlikely(cpu->insight)) {
+        account_woken(thread);
+    }
     make_ready(cpu, thread);
 }
 

@@ -10,6 +10,7 @@
 
 #include "lib/clock.h"
 #include "support.h"
+#include "thread/account.h"
 #include "thread/arch.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -218,11 +219,15 @@ NO_PLACES static machine_handler *take_next_interrupt(void)
 NO_PLACES static void deliver(machine_handler *handler)
 {
     struct cpu *cpu = cpu_this();
+    uint64_t begin_ns;
 
     machine.irq_on = false;
     machine.interrupts++;
     cpu->irq_depth++;
+    begin_ns = support_clock_ns;
     handler();
+    if (cpu->insight)
+        account_interrupt(begin_ns);
     cpu->irq_depth--;
     if (sched_preempt_due(cpu))
         sched_preempt();
@@ -382,7 +387,8 @@ void machine_start(uint64_t quantum_ns)
             stack_unmap(&stacks[i]);
     machine = (struct machine){.timer_ns = TIMER_NEVER, .stacks_max = STACKS_MAX, .vector_states_max = VECTOR_STATES};
     boot_stack_find();
-    sched_start(&machine.boot, boot_stack.lowest, boot_stack.size_bytes, quantum_ns);
+    /* Its upper half, so that the account at its lowest end is memory that the flow may use at once. */
+    sched_start(&machine.boot, boot_stack.lowest + boot_stack.size_bytes / 2, boot_stack.size_bytes / 2, quantum_ns);
     irq_restore(IRQ_ENABLED);
 }
 

@@ -314,6 +314,15 @@ Test(condvar, forgets_an_earlier_timeout)
     expect_trace("high:signal@1");
 }
 
+Test(condvar, ends_a_wait_with_a_deadline_at_a_cancel)
+{
+    start(&high, "high", HIGH, wait_until_and_say, (void *)(uintptr_t)(9 * MS));
+    machine_run(2 * MS);
+    thread_cancel(&high);
+    expect_trace("high:timeout@2");
+    cr_assert_eq(timer_queue_next_deadline(&cpu_this()->timers), TIMER_NEVER);
+}
+
 Test(condvar, keeps_the_mutex_when_the_deadline_is_past)
 {
     support_clock_ns = 2 * MS;

@@ -11,6 +11,7 @@
 #include "kernel/x86_64/mmu.h"
 #include "lib/format.h"
 #include "lib/mem.h"
+#include "thread/account.h"
 
 static char text[8192];
 static size_t length;
@@ -124,10 +125,14 @@ TEST(threads_report, "report.threads")
         line = line_of(line);
         CHECK_EQUAL(number_at(line, 0), thread.id);
         CHECK_EQUAL(number_at(line, 1), THREAD_PRIORITY_HIGH);
-        CHECK_EQUAL(number_at(line, 3), thread.switches);
-        CHECK(number_at(line, 4) > 0 && number_at(line, 4) <= THREAD_STACK_BYTES);
-        CHECK_EQUAL(number_at(line, 5), THREAD_STACK_BYTES);
-        CHECK_EQUAL(number_at(line, 6), cpu_this()->quantum_ns / 1000);
+        CHECK_EQUAL(number_at(line, 2), THREAD_PRIORITY_HIGH);
+        CHECK_EQUAL(number_at(line, 3), thread.run_ns / 1000000);
+        CHECK_EQUAL(number_at(line, 4), thread.run_ns / 1000 % 1000);
+        CHECK_EQUAL(number_at(line, 7), thread.switches);
+        CHECK_EQUAL(number_at(line, 8), account_of(&thread) ? 1 : 0);
+        CHECK(number_at(line, 13) > 0 && number_at(line, 13) <= THREAD_STACK_BYTES);
+        CHECK_EQUAL(number_at(line, 14), THREAD_STACK_BYTES);
+        CHECK_EQUAL(number_at(line, 15), cpu_this()->quantum_ns / 1000);
     }
     CHECK(line_with("parked") != NULL);
     CHECK(line_with("running") != NULL);

@@ -411,11 +411,11 @@ TEST(shares, "thread.equal_shares")
     CHECK(least > 0);
 }
 
-/* The time every thread has had so far, the running one's turn included. */
+/* The time every thread has had so far, the running one's turn included, and interrupts where they are apart. */
 static uint64_t run_ns_of_all(uint64_t *now)
 {
     uint64_t flags = irq_save();
-    uint64_t sum = 0;
+    uint64_t sum = cpu_this()->interrupt_ns;
 
     *now = clock_now_ns();
     list_for_each (node, &thread_all)

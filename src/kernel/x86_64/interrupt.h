@@ -60,6 +60,11 @@ const char *exception_name(unsigned vector);
  * Returns the handler so far, for who wants to put it back. Context: boot, thread. */
 interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler);
 
+/* account_insight(), and the time in handlers of vectors from 32 on counted apart from the threads they come to:
+ * cpu.interrupt_ns. What entry.S, the end of an interrupt and the switch after it take stays the thread's.
+ * Context: boot, thread. */
+void interrupt_set_insight(bool on);
+
 /* Called for an exception, on its stack, with interrupts off, or on where the frame says so and it turns them on. What
  * it changes in the frame is what returns. False: it is not mine, and the machine stops with a report. */
 typedef bool exception_handler(struct trap_frame *frame);

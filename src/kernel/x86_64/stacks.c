@@ -10,6 +10,7 @@
 #include "kernel/x86_64/stacks.h"
 
 #include "kernel/x86_64/mmu.h"
+#include "thread/account.h"
 #include "thread/arch.h"
 #include "thread/thread.h"
 
@@ -212,7 +213,7 @@ size_t stack_used(const void *stack, size_t size_bytes)
 {
     const uint64_t *words = stack;
     size_t count = size_bytes / sizeof(*words);
-    size_t untouched = 0;
+    size_t untouched = sizeof(struct account) / sizeof(*words);
 
     while (untouched < count && !words[untouched])
         untouched++;

@@ -10,7 +10,8 @@
  * NULL otherwise. Context: any. */
 void *stack_guarding(uintptr_t address);
 
-/* Bytes of a stack that were ever used, as far as zeroes tell: by all threads that were on it. Context: any. */
+/* Bytes of a stack that were ever used beyond the account at its lowest end, as far as zeroes tell: by all threads that
+ * were on it. Context: any. */
 size_t stack_used(const void *stack, size_t size_bytes);
 
 /* Unmaps the stacks that wait for a new thread, as is done when memory runs out. Returns the frames given back.
