@@ -20,7 +20,7 @@ drop() {
     awk -v file="$1" -v from="$2" -v to="$3" '
         index($0, from) == 1 { inside = 1; next }
         index($0, to) { inside = 0 }
-        inside && /^ +(push|pop|mov|cld|add|call|iretq|ret|jmp|pushfq|sti|cli|hlt)/ {
+        inside && /^ +(push|pop|mov|cld|add|call|iretq|ret|jmp|pushfq|sti|cli|hlt|IRQ_SITE)/ {
             text = $0
             sub(/^ +/, "", text)
             printf "%s\t%dd\t%s:%d without `%s`\n", file, NR, file, NR, text

@@ -97,7 +97,7 @@ planted() {
         plant condvar_in_time src/thread/condvar.c 's/^    if (timer_queued(&thread->deadline))$/    if (thread->stack == NULL)/' \
             'who is signalled in time leaves its timer behind'
         plant rwlock_timeout src/thread/rwlock.c \
-            '/^static void give_up/,/^}/s/admit_readers(cpu, rwlock, rwlock_readers(rwlock));/set_holder(rwlock, rwlock_readers(rwlock) * RWLOCK_READER);/' \
+            '/^static void give_up/,/^}/s/lend(&rwlock->readers, thread);/(void)thread;/' \
             'readers behind a writer that gave up wait on'
         plant rwlock_write src/thread/rwlock.c '/^static void set_holder/,/^}/s/bool contended = .*/bool contended = false;/' \
             'who holds an rwlock is not told that somebody waits'

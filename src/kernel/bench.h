@@ -11,6 +11,7 @@
 #include "drivers/input.h"
 #include "kernel/executor_thread.h"
 #include "kernel/options.h"
+#include "kernel/x86_64/irqoff.h"
 #include "lib/json.h"
 #include "lib/stats.h"
 
@@ -77,8 +78,18 @@ static inline size_t bench_samples(void)
 {
     return bench_noted.count;
 }
+/* With irqoff=on, which makes them longer, names end in _irqoff. */
 void bench_report(const char *name, const char *unit);
 void bench_report_one(const char *name, uint64_t value, const char *unit);
+
+/* The longest stretches of irqoff=on, kept apart by bench_report(): while it prints, and else. */
+struct bench_stretches {
+    struct irqoff_stretch interrupts, preemption;
+};
+extern struct bench_stretches bench_measured, bench_printed;
+
+/* Adds those since the last call, whatever for. Context: thread. */
+void bench_stretches_add(struct bench_stretches *to);
 
 /* Starts a thread, or ends the machine as failed. Context: thread. */
 void bench_start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry, void *argument);

@@ -6,6 +6,8 @@
 #include "kernel/input.h"
 #include "kernel/panic.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/irqoff.h"
+#include "lib/format.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
 
@@ -112,20 +114,40 @@ void bench_json_stats(struct json *json, const char *key, uint64_t *samples, siz
     json_object_end(json);
 }
 
+struct bench_stretches bench_measured, bench_printed;
+
+static void keep_longer(struct irqoff_stretch *kept, const struct irqoff *irqoff)
+{
+    struct irqoff_stretch found = irqoff_longest(irqoff);
+
+    if (found.ticks > kept->ticks)
+        *kept = found;
+}
+
+void bench_stretches_add(struct bench_stretches *to)
+{
+    keep_longer(&to->interrupts, &irqoff_interrupts);
+    keep_longer(&to->preemption, &irqoff_preemption);
+    irqoff_reset();
+}
+
 void bench_report(const char *name, const char *unit)
 {
     static char line[256];
+    char full_name[48];
     struct json json;
     struct stats stats;
     size_t count = bench_noted.count < SAMPLES ? bench_noted.count : SAMPLES;
 
+    format_text(full_name, sizeof(full_name), "%s%s", name, irqoff_on() ? "_irqoff" : "");
+    bench_stretches_add(&bench_measured);
     stats_of(bench_noted.samples, count, &stats);
     bench_noted.count = 0;
-    console_print("%-24s %8lu %s (min %lu, max %lu, n %zu)\n", name, (unsigned long)stats.p50, unit,
+    console_print("%-24s %8lu %s (min %lu, max %lu, n %zu)\n", full_name, (unsigned long)stats.p50, unit,
                   (unsigned long)stats.min, (unsigned long)stats.max, count);
     json_begin(&json, line, sizeof(line));
     json_string(&json, "event", "micro");
-    json_string(&json, "name", name);
+    json_string(&json, "name", full_name);
     json_string(&json, "unit", unit);
     json_unsigned(&json, "n", stats.n);
     json_unsigned(&json, "min", stats.min);
@@ -134,6 +156,7 @@ void bench_report(const char *name, const char *unit)
         json_unsigned(&json, "p99", stats.p99);
     json_unsigned(&json, "max", stats.max);
     console_send_json(&json);
+    bench_stretches_add(&bench_printed);
 }
 
 void bench_report_one(const char *name, uint64_t value, const char *unit)

@@ -3,7 +3,9 @@
  * it, on the same thread or on the one that the operation lets run. A back-to-back pair of stamps costs what `stamp`
  * says, which is never subtracted.
  */
+#include "kernel/backtrace.h"
 #include "kernel/bench.h"
+#include "kernel/console.h"
 #include "kernel/kmalloc.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
@@ -377,8 +379,48 @@ static void bench_create(void)
     bench_report("thread.create", "instructions");
 }
 
+/* ---- the longest stretches of all that ---- */
+
+static void report_stretch(const char *name, const char *load, const struct irqoff_stretch *longest)
+{
+    static char line[512];
+    uint64_t ns = irqoff_ns(longest);
+    char begin[96], end[96];
+    struct json json;
+
+    backtrace_name(begin, sizeof(begin), longest->begin);
+    backtrace_name(end, sizeof(end), longest->end);
+    console_print("%-24s %8lu ns under %s, from %s to %s\n", name, (unsigned long)ns, load, begin, end);
+    json_begin(&json, line, sizeof(line));
+    json_string(&json, "event", "micro");
+    json_string(&json, "name", name);
+    json_string(&json, "unit", "ns");
+    json_unsigned(&json, "n", 1);
+    json_unsigned(&json, "min", ns);
+    json_unsigned(&json, "p50", ns);
+    json_unsigned(&json, "max", ns);
+    json_unsigned(&json, "ticks", longest->ticks);
+    json_string(&json, "load", load);
+    json_string(&json, "begin", begin);
+    json_string(&json, "end", end);
+    console_send_json(&json);
+}
+
+/* The console's lock is interrupts off, and would hide all others. */
+static void bench_stretches(void)
+{
+    if (!irqoff_on())
+        return;
+    bench_stretches_add(&bench_measured);
+    report_stretch("irqoff.longest", "suite=threads", &bench_measured.interrupts);
+    report_stretch("irqoff.longest_printing", "printing its figures", &bench_printed.interrupts);
+    report_stretch("preemptoff.longest", "suite=threads", &bench_measured.preemption);
+}
+
 void bench_threads(const struct options *options)
 {
+    bench_measured = bench_printed = (struct bench_stretches){0};
+    irqoff_reset();
     bench_yield("thread.yield", 2);
     bench_yield("thread.yield_1", 1);
     bench_yield("thread.yield_8", 8);
@@ -394,4 +436,5 @@ void bench_threads(const struct options *options)
     bench_create();
     bench_interrupts();
     bench_turns(options);
+    bench_stretches();
 }

@@ -13,6 +13,7 @@
 #include "lib/heap_debug.h"
 #include "lib/heap_list.h"
 #include "lib/heap_slab.h"
+#include "lib/mem.h"
 
 static union {
     struct heap_slab slab;
@@ -215,15 +216,18 @@ void *kmalloc_aligned(size_t size, size_t align)
     return block;
 }
 
+/* Zeroed once preemption is back on, as it takes as long as the block is large. */
 void *kzalloc(size_t count, size_t size)
 {
+    size_t bytes;
+    bool too_large = __builtin_mul_overflow(count, size, &bytes);
     void *block;
 
     begin();
     debug.caller = __builtin_return_address(0);
-    block = heap_alloc_zeroed(heap, count, size);
+    block = too_large ? heap_count(heap, NULL) : heap_alloc(heap, bytes);
     preempt_enable();
-    return block;
+    return block ? memset(block, 0, bytes) : NULL;
 }
 
 void *krealloc(void *block, size_t size)

@@ -12,6 +12,7 @@
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/irq_line.h"
+#include "kernel/x86_64/irqoff.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/pic.h"
 #include "kernel/x86_64/vectors.h"
@@ -134,10 +135,13 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
         panic_exits();
     irq_line_init(options.irq);
     kmalloc_init(options.heap);
+    if (options.irqoff)
+        irqoff_start();
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
     sched_choose();
     interrupt_set_insight(options.insight);
     irq_restore(IRQ_ENABLED);
+    irqoff_reset();
     input_init();
     boot_ready_ns = (rdtsc() - entry_ticks) * 1000000000 / clock_tsc_hz();
     say_boot();

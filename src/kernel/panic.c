@@ -5,7 +5,9 @@
 #include "kernel/console.h"
 #include "kernel/executor_thread.h"
 #include "kernel/log.h"
+#include "kernel/report.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/irqoff.h"
 #include "kernel/x86_64/random.h"
 #include "lib/format.h"
 #include "lib/mem.h"
@@ -115,6 +117,8 @@ printf_like(4, 0) static _Noreturn void panic_report(const char *place, const st
     }
     if (task)
         backtrace_task(console_print, task);
+    if (irqoff_on())
+        report_stretches(console_print);
     panic_end(message);
 }
 

@@ -9,6 +9,7 @@
 #include "kernel/kmalloc.h"
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/irqoff.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/pic.h"
 #include "kernel/x86_64/stacks.h"
@@ -266,4 +267,32 @@ void report_interrupts(report_print *print)
             print("  %16u %10lu  %s\n", vector, (unsigned long)interrupt_count(vector), vector_name(vector));
     print("  spurious %lu, unexpected %lu\n", (unsigned long)interrupt_spurious(),
           (unsigned long)interrupt_unexpected());
+}
+
+static void report_stretch(report_print *print, const char *what, const struct irqoff_stretch *stretch)
+{
+    char begin[96];
+    char end[96];
+
+    if (!stretch->ticks) {
+        print("longest %s off: none\n", what);
+        return;
+    }
+    backtrace_name(begin, sizeof(begin), stretch->begin);
+    backtrace_name(end, sizeof(end), stretch->end);
+    print("longest %s off: %lu ns (%lu ticks) from %s to %s\n", what, (unsigned long)irqoff_ns(stretch),
+          (unsigned long)stretch->ticks, begin, end);
+}
+
+void report_stretches(report_print *print)
+{
+    struct irqoff_stretch interrupts = irqoff_longest(&irqoff_interrupts);
+    struct irqoff_stretch preemption = irqoff_longest(&irqoff_preemption);
+
+    if (!irqoff_on()) {
+        print("longest interrupts and preemption off: not known, irqoff=off\n");
+        return;
+    }
+    report_stretch(print, "interrupts", &interrupts);
+    report_stretch(print, "preemption", &preemption);
 }

@@ -31,4 +31,8 @@ void report_tasks(report_print *print);
 /* A line for each vector that was ever taken. Context: thread. */
 void report_interrupts(report_print *print);
 
+/* The longest time that interrupts, and preemption, were off, and the code that began and ended it; or that nobody
+ * looks, without irqoff=on. Context: thread. */
+void report_stretches(report_print *print);
+
 #endif

@@ -6,7 +6,9 @@
 #include "kernel/log.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
+#include "kernel/report.h"
 #include "kernel/x86_64/irq_line.h"
+#include "kernel/x86_64/irqoff.h"
 #include "kernel/x86_64/physical.h"
 #include "lib/format.h"
 #include "lib/mem.h"
@@ -86,6 +88,8 @@ static const char *in_use(const char *key)
         format_text(number, sizeof(number), "%u", chosen->tick_hz);
         return number;
     }
+    if (string_starts(key, "irqoff="))
+        return irqoff_on() ? "on" : "off";
     if (string_starts(key, "memory="))
         return (size_t)physical_report().total * FRAME_BYTES >= MEMORY_1G ? "1g" : "less";
     panic("no test can need %s", key);
@@ -179,6 +183,8 @@ _Noreturn void suite_run(const struct options *options)
     }
     if (at_end)
         at_end();
+    if (irqoff_on())
+        report_stretches(console_print);
     if (!known)
         console_print("duet: test: unknown value \"%s\" (valid: all, list, a name that test=list prints, its area, "
                       "or its beginning and *)\n",

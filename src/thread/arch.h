@@ -18,6 +18,9 @@
  * uint64_t irq_save(void): turns interrupts off and returns what irq_restore() needs to put them back as they were.
  * void irq_restore(uint64_t flags): they nest.
  * bool irq_enabled(void)
+ *
+ * void preempt_count_up(int32_t *count), bool preempt_count_down(int32_t *count): one more and one less, of the running
+ * CPU's preempt_count. The second is false if the count is negative then.
  */
 
 /* Most critical sections of the scheduler begin with both. */

@@ -104,13 +104,19 @@ void condvar_signal(struct condvar *condvar)
     leave(cpu, flags);
 }
 
+/* No thread runs meanwhile, so nobody comes to wait; a deadline that comes between two steps is a timeout. */
 void condvar_broadcast(struct condvar *condvar)
 {
     uint64_t flags = irq_save();
     struct cpu *cpu = cpu_this();
+    struct thread *first;
 
     ASSERT(cpu->irq_depth == 0);
-    while (!list_empty(&condvar->queue.threads))
-        move_to_mutex(cpu, condvar, wait_queue_first(&condvar->queue), false);
+    preempt_count_up(&cpu->preempt_count);
+    while ((first = wait_queue_first(&condvar->queue))) {
+        move_to_mutex(cpu, condvar, first, false);
+        let_interrupts_in(flags);
+    }
+    (void)preempt_count_down(&cpu->preempt_count);
     leave(cpu, flags);
 }

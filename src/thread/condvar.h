@@ -47,7 +47,8 @@ enum status condvar_wait_until(struct condvar *condvar, struct mutex *mutex, uin
 /*
  * Choose one that waits, or all of them; nobody waiting, nothing is kept. The mutex may be owned or not: owned, what
  * the chosen one waits for cannot change before it runs, unless others wait for the mutex before it. A more urgent
- * thread that gets it runs before this returns. Context: thread.
+ * thread that gets it runs before this returns. All are those that wait at the call, but for whom a deadline takes out
+ * before its turn: interrupts are let in after each, and preemption is off meanwhile. Context: thread.
  */
 void condvar_signal(struct condvar *condvar);
 void condvar_broadcast(struct condvar *condvar);

@@ -101,28 +101,12 @@ static inline bool set(struct event *event)
     return false;
 }
 
-/*
- * Makes all that wait ready. No thread runs meanwhile, so nobody comes to the queue again, and whoever is more urgent
- * than the signaller finds all that should run before it ready. Interrupts may: those that signal or reset find a state
- * that is not EVENT_AWAITED, and leave the queue alone; a deadline takes its thread out of the queue.
+/* Interrupts that signal or reset between the wakes find a state that is not EVENT_AWAITED, and leave the queue alone.
  */
 static __attribute__((noinline)) void let_all_through(struct event *event, uint64_t flags)
 {
-    struct cpu *cpu = cpu_this();
-    struct thread *first;
-    unsigned woken = 0;
-
     atomic_store_explicit(&event->state, EVENT_SET, memory_order_relaxed);
-    cpu->preempt_count++;
-    while ((first = wait_queue_first(&event->queue))) {
-        wait_queue_wake(cpu, first, false);
-        if (++woken % EVENT_WAKES_AT_ONCE == 0) {
-            irq_restore(flags);
-            (void)irq_save();
-        }
-    }
-    cpu->preempt_count--;
-    leave(cpu, flags);
+    wait_queue_wake_each(&event->queue, flags);
 }
 
 static __attribute__((noinline)) void signal_slowly(struct event *event)

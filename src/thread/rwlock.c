@@ -7,7 +7,8 @@
  *
  * Who waits to read and who waits to write stand in the queues of two mutexes that nobody locks. They are there to lend
  * their waiters' priority: both are among the contended ones of the writer that holds the lock, and have no owner while
- * readers do.
+ * readers do; but for those who wait to read while somebody lets them in, which is a thread of its own and takes a
+ * while.
  */
 #include "thread/rwlock.h"
 
@@ -99,23 +100,37 @@ static void wait_for_holder(struct cpu *cpu, struct rwlock *rwlock, struct mutex
     refuse(rwlock, side, cpu->current);
     wait_queue_enter(cpu, &side->queue, side);
     set_holder(rwlock, holder_of(rwlock));
-    mutex_inherit(cpu, writer);
+    mutex_inherit(cpu, mutex_owner(side));
     switch_away(cpu, moment);
 }
 
 /* ---- who is let in, interrupts off ------------------------------------------------------------------------------- */
 
-/* All that wait to read; `readers` do already. */
-static void admit_readers(struct cpu *cpu, struct rwlock *rwlock, uintptr_t readers)
+static void admit_reader(struct cpu *cpu, struct rwlock *rwlock)
 {
-    while (anybody_waits(&rwlock->readers)) {
-        struct thread *first = wait_queue_first(&rwlock->readers.queue);
+    struct thread *first = wait_queue_first(&rwlock->readers.queue);
 
-        wait_queue_wake(cpu, first, false);
-        first->mutexes++;
-        readers++;
-    }
+    wait_queue_wake(cpu, first, false);
+    first->mutexes++;
+    if (!anybody_waits(&rwlock->readers))
+        take_back(&rwlock->readers);
+    set_holder(rwlock, holder_of(rwlock) + RWLOCK_READER);
+}
+
+/* All that wait to read, beside `readers` that do already. Interrupts are let in after each, and threads are not: no
+ * other comes to wait, and deadlines find a lock that is read. */
+static void admit_readers(struct cpu *cpu, struct rwlock *rwlock, uintptr_t readers, uint64_t flags)
+{
+    struct thread *borrower = mutex_owner(&rwlock->readers);
+
     set_holder(rwlock, readers * RWLOCK_READER);
+    preempt_count_up(&cpu->preempt_count);
+    while (anybody_waits(&rwlock->readers)) {
+        admit_reader(cpu, rwlock);
+        let_interrupts_in(flags);
+    }
+    (void)preempt_count_down(&cpu->preempt_count);
+    mutex_inherit(cpu, borrower);
 }
 
 /* Nobody holds it. Readers that wait may be more urgent than the writer. */
@@ -133,35 +148,50 @@ static void admit_writer(struct cpu *cpu, struct rwlock *rwlock)
     mutex_inherit(cpu, first);
 }
 
-/* The running thread writes no more; it reads, or `readers` is 0. */
-static void end_writing(struct cpu *cpu, struct rwlock *rwlock, uintptr_t readers)
+/* The running thread writes no more; it reads, or `readers` is 0. The last step of a critical section. */
+static void end_writing(struct cpu *cpu, struct rwlock *rwlock, uintptr_t readers, uint64_t flags)
 {
-    take_back(&rwlock->readers);
     take_back(&rwlock->writers);
     mutex_inherit(cpu, cpu->current);
     if (!readers && !anybody_waits(&rwlock->readers) && anybody_waits(&rwlock->writers))
         admit_writer(cpu, rwlock);
     else
-        admit_readers(cpu, rwlock, readers);
+        admit_readers(cpu, rwlock, readers, flags);
     resettle(cpu);
+    leave(cpu, flags);
 }
 
 /* ---- deadlines --------------------------------------------------------------------------------------------------- */
 
-/* The thread waits no more. */
+/* The thread waits no more. Readers that wait behind the last writer to do so are let in by that thread, which may be
+ * many and would keep interrupts off here: it has their priority for that. */
 static void give_up(struct cpu *cpu, struct rwlock *rwlock, struct mutex *side, struct thread *thread)
 {
-    struct thread *writer = rwlock_writer(rwlock);
+    struct thread *borrower = mutex_owner(side);
 
     wait_queue_wake(cpu, thread, true);
     if (!anybody_waits(side))
         take_back(side);
-    if (writer || anybody_waits(&rwlock->writers))
-        set_holder(rwlock, holder_of(rwlock));
-    else
-        admit_readers(cpu, rwlock, rwlock_readers(rwlock));
-    mutex_inherit(cpu, writer);
+    set_holder(rwlock, holder_of(rwlock));
+    if (anybody_waits(&rwlock->readers) && !anybody_waits(&rwlock->writers) && !mutex_owner(&rwlock->readers)) {
+        lend(&rwlock->readers, thread);
+        borrower = thread;
+    }
+    mutex_inherit(cpu, borrower);
     resettle(cpu);
+}
+
+/* What a writer that gave up has left to do. */
+static void let_readers_in(struct rwlock *rwlock)
+{
+    uint64_t flags = irq_save();
+    struct cpu *cpu = cpu_this();
+
+    if (mutex_owner(&rwlock->readers) == cpu->current) {
+        admit_readers(cpu, rwlock, rwlock_readers(rwlock), flags);
+        resettle(cpu);
+    }
+    leave(cpu, flags);
 }
 
 static void read_expired(struct waker *waker)
@@ -237,10 +267,14 @@ static __attribute__((noinline)) void read_unlock_slowly(struct rwlock *rwlock)
 
     if (readers == 0)
         panic("%s unlocks an rwlock that nobody reads", cpu->current->name);
-    set_holder(rwlock, (readers - 1) * RWLOCK_READER);
-    if (readers == 1 && anybody_waits(&rwlock->writers)) {
+    if (readers == 1 && mutex_owner(&rwlock->readers)) {
+        admit_readers(cpu, rwlock, 0, flags);
+        resettle(cpu);
+    } else if (readers == 1 && anybody_waits(&rwlock->writers)) {
         admit_writer(cpu, rwlock);
         resettle(cpu);
+    } else {
+        set_holder(rwlock, (readers - 1) * RWLOCK_READER);
     }
     leave(cpu, flags);
 }
@@ -278,6 +312,8 @@ static __attribute__((noinline)) enum status write_slowly(struct rwlock *rwlock,
     }
     wait_queue_limit(cpu, deadline_ns, write_expired);
     wait_for_holder(cpu, rwlock, &rwlock->writers, moment);
+    if (current->timed_out)
+        let_readers_in(rwlock);
     return wait_status(current);
 }
 
@@ -322,8 +358,7 @@ static __attribute__((noinline)) void write_unlock_slowly(struct rwlock *rwlock)
     struct cpu *cpu = cpu_this();
 
     check_writer(cpu, rwlock);
-    end_writing(cpu, rwlock, 0);
-    leave(cpu, flags);
+    end_writing(cpu, rwlock, 0, flags);
 }
 
 void rwlock_write_unlock(struct rwlock *rwlock)
@@ -345,6 +380,5 @@ void rwlock_downgrade(struct rwlock *rwlock)
 
     ASSERT(cpu->irq_depth == 0);
     check_writer(cpu, rwlock);
-    end_writing(cpu, rwlock, 1);
-    leave(cpu, flags);
+    end_writing(cpu, rwlock, 1, flags);
 }

@@ -4,6 +4,7 @@
 #ifndef DUET_THREAD_SCHED_H
 #define DUET_THREAD_SCHED_H
 
+#include "thread/arch.h"
 #include "thread/thread.h"
 
 enum { SCHED_QUANTUM_NS = 10000000 };
@@ -115,7 +116,7 @@ static inline void preempt_point(void)
 /* Keeps the running thread on the CPU, interrupts on. They nest. Context: thread. */
 static inline void preempt_disable(void)
 {
-    cpu_this()->preempt_count++;
+    preempt_count_up(&cpu_this()->preempt_count);
     atomic_signal_fence(memory_order_seq_cst); /* what it protects comes after */
 }
 
@@ -129,8 +130,8 @@ static inline bool preempt_release(void)
     struct cpu *cpu = cpu_this();
 
     atomic_signal_fence(memory_order_seq_cst);
-    cpu->preempt_count--;
-    ASSERT(cpu->preempt_count >= 0);
+    if (unlikely(!preempt_count_down(&cpu->preempt_count)))
+        panic("preemption is enabled more often than disabled");
     atomic_signal_fence(memory_order_seq_cst);
     return unlikely(cpu->need_resched);
 }

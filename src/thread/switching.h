@@ -163,6 +163,14 @@ static inline void leave(struct cpu *cpu, uint64_t flags)
         irq_restore(flags);
 }
 
+/* Between two steps of a long critical section: lets in what interrupts have come, if `flags` had them on. What it
+ * leaves as it was is what interrupts leave alone; threads too, while preemption is off. */
+static inline void let_interrupts_in(uint64_t flags)
+{
+    irq_restore(flags);
+    (void)irq_save();
+}
+
 /* A first thread comes to wait for the end of the current one's turn. */
 void slice_contend(struct cpu *cpu);
 

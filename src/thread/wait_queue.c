@@ -53,12 +53,21 @@ void wait_queue_wake_one(struct wait_queue *queue)
     leave(cpu, flags);
 }
 
+void wait_queue_wake_each(struct wait_queue *queue, uint64_t flags)
+{
+    struct cpu *cpu = cpu_this();
+    struct thread *first;
+
+    preempt_count_up(&cpu->preempt_count);
+    while ((first = wait_queue_first(queue))) {
+        wait_queue_wake(cpu, first, false);
+        let_interrupts_in(flags);
+    }
+    (void)preempt_count_down(&cpu->preempt_count);
+    leave(cpu, flags);
+}
+
 void wait_queue_wake_all(struct wait_queue *queue)
 {
-    uint64_t flags = irq_save();
-    struct cpu *cpu = cpu_this();
-
-    while (!list_empty(&queue->threads))
-        wait_queue_wake(cpu, wait_queue_first(queue), false);
-    leave(cpu, flags);
+    wait_queue_wake_each(queue, irq_save());
 }

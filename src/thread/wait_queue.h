@@ -42,8 +42,10 @@ enum status wait_queue_wait_until(struct wait_queue *queue, bool (*condition)(vo
  * Wakes the first that waits, or all of them, to ask their conditions; one whose condition does not hold waits on,
  * behind its equals. Waking one is for waiters that all wait for the same: the wake is not passed on. Nobody waiting,
  * nothing is kept. A more urgent thread runs before this returns; called with interrupts off, once they are on and
- * something else is woken or an interrupt ends. Interrupts are off for as long as it takes to wake all that wait.
- * Context: any.
+ * something else is woken or an interrupt ends.
+ *
+ * Those are woken that wait when all are, and each once: all are made ready before any of them runs, with preemption
+ * off, and interrupts let in after each. Called with interrupts off, they stay off. Context: any.
  */
 void wait_queue_wake_one(struct wait_queue *queue);
 void wait_queue_wake_all(struct wait_queue *queue);

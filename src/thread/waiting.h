@@ -67,6 +67,13 @@ static inline void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool 
     make_ready(cpu, thread);
 }
 
+/*
+ * Ends the waits of all, in their order, and the critical section whose `flags` those are. Interrupts come in after
+ * each, if `flags` had them on, and threads do not: nobody joins the queue meanwhile, and whoever is more urgent than
+ * the running thread finds all that should run before it ready. Interrupts may wake and expire who waits.
+ */
+void wait_queue_wake_each(struct wait_queue *queue, uint64_t flags);
+
 /* What wait_queue_wake_last() does when a deadline is to be taken back: out of line, and a last step too. */
 void wait_queue_wake_rarely(struct thread *thread, uint64_t flags);
 

@@ -569,6 +569,83 @@ Test(condvar, broadcasts_or_times_out_at_any_instruction)
     cr_assert_gt(machine_explore(broadcast_while_they_time_out, expire), 3);
 }
 
+/* ---- many at once ------------------------------------------------------------------------------------------------ */
+
+enum { FEW = 3 };
+
+static struct thread crowd[FEW];
+static volatile unsigned waits_seen; /* bit n: an interrupt found n of them waiting for a signal, before any ran */
+
+static void see_who_waits(void)
+{
+    unsigned waiting = 0;
+
+    if (signals)
+        return;
+    for (unsigned i = 0; i < FEW; i++)
+        waiting += crowd[i].condition == THREAD_WAITING && crowd[i].waits_in == &condvar.queue;
+    waits_seen |= 1u << waiting;
+}
+
+static void start_crowd(thread_entry *entry)
+{
+    init();
+    signals = 0;
+    for (unsigned i = 0; i < FEW; i++)
+        start(&crowd[i], "crowd", HIGH + i % 2, entry, NULL);
+}
+
+/* The first to run comes back while others have not run yet. */
+static void *wait_twice(void *argument)
+{
+    mutex_lock(&m1);
+    for (unsigned i = 0; i < 2; i++) {
+        condvar_wait(&condvar, &m1);
+        signals++;
+    }
+    mutex_unlock(&m1);
+    return argument;
+}
+
+static void broadcast_to_many(void)
+{
+    start_crowd(wait_twice);
+    machine_window_open();
+    condvar_broadcast(&condvar);
+    machine_window_close();
+    cr_assert_eq(signals, FEW, "%s", machine_place());
+    condvar_broadcast(&condvar);
+    for (unsigned i = 0; i < FEW; i++)
+        thread_join(&crowd[i]);
+    cr_assert_eq(signals, 2 * FEW, "%s", machine_place());
+    check_quiet();
+}
+
+Test(condvar, lets_interrupts_in_after_each_of_all_and_chooses_each_once)
+{
+    waits_seen = 0;
+    cr_assert_gt(machine_explore(broadcast_to_many, see_who_waits), FEW);
+    cr_assert_eq(waits_seen, (1u << (FEW + 1)) - 1);
+}
+
+/* Those whose deadline comes before their turn are late, and own the mutex after the others. */
+static void broadcast_while_many_time_out(void)
+{
+    start_crowd(wait_until_2);
+    machine_window_open();
+    condvar_broadcast(&condvar);
+    machine_window_close();
+    for (unsigned i = 0; i < FEW; i++)
+        thread_join(&crowd[i]);
+    cr_assert(signals == FEW || support_clock_ns == 2 * MS, "%s", machine_place());
+    check_quiet();
+}
+
+Test(condvar, chooses_each_of_many_or_it_times_out_at_any_instruction)
+{
+    cr_assert_gt(machine_explore(broadcast_while_many_time_out, expire), FEW);
+}
+
 /* ---- a bounded buffer -------------------------------------------------------------------------------------------- */
 
 enum { PUTTERS = 3, GETTERS = 3, ITEMS = 400, CAPACITY = 4 };

@@ -864,6 +864,238 @@ Test(rwlock, lets_in_or_is_free_when_all_time_out_at_any_instruction_of_unlock)
     cr_assert_gt(machine_explore(downgrade_while_they_time_out, expire), 6);
 }
 
+/* ---- many at once ------------------------------------------------------------------------------------------------ */
+
+enum { FEW = 3 };
+
+static struct thread crowd[FEW];
+static volatile unsigned waits_seen; /* bit n: an interrupt found n of them waiting */
+
+static void see_who_waits(void)
+{
+    unsigned waiting = 0;
+
+    for (unsigned i = 0; i < FEW; i++)
+        waiting += thread_state(&crowd[i]) == THREAD_WAITING;
+    waits_seen |= 1u << waiting;
+}
+
+/* Whoever runs, all who waited with it are let in. */
+static void *read_together(void *argument)
+{
+    if (rwlock_read_lock_until(&rwlock, 2 * MS) != STATUS_OK)
+        return argument;
+    for (unsigned i = 0; i < FEW; i++)
+        cr_assert_neq(thread_state(&crowd[i]), THREAD_WAITING, "%s", machine_place());
+    enter_reading();
+    reading--;
+    rwlock_read_unlock(&rwlock);
+    return argument;
+}
+
+/* Each more urgent than who it lends its priority to, where it is to run at once. */
+static void start_readers(unsigned priority, unsigned step)
+{
+    for (unsigned i = 0; i < FEW; i++)
+        start(&crowd[i], "crowd", priority + i * step, read_together, NULL);
+}
+
+static void join_readers(void)
+{
+    for (unsigned i = 0; i < FEW; i++)
+        thread_join(&crowd[i]);
+    cr_assert_eq(cpu_this()->preempt_count, 0, "%s", machine_place());
+    check_free();
+}
+
+static void unlock_many_as(bool inheritance)
+{
+    begin();
+    cpu_this()->inheritance = inheritance;
+    rwlock_write_lock(&rwlock);
+    start_readers(HIGH, 1);
+    machine_window_open();
+    rwlock_write_unlock(&rwlock);
+    machine_window_close();
+    join_readers();
+    cr_assert_eq(entered, FEW, "%s", machine_place());
+}
+
+static void unlock_many(void)
+{
+    unlock_many_as(true);
+}
+
+/* What the readers lend the writer does not keep them from the CPU until all are let in. */
+static void unlock_many_that_lend_nothing(void)
+{
+    unlock_many_as(false);
+}
+
+static void downgrade_for_many(void)
+{
+    begin();
+    rwlock_write_lock(&rwlock);
+    start_readers(EQUAL + 1, 1);
+    machine_window_open();
+    rwlock_downgrade(&rwlock);
+    machine_window_close();
+    cr_assert_eq(rwlock_readers(&rwlock), 1, "%s", machine_place());
+    rwlock_read_unlock(&rwlock);
+    join_readers();
+    cr_assert_eq(entered, FEW, "%s", machine_place());
+}
+
+/* A writer waits until 1 ms and readers behind it until 2 ms: its own code lets them in. */
+static void give_up_before_many(void)
+{
+    begin();
+    start(&high, "high", HIGH, read_park_unlock, NULL);
+    start_readers(EQUAL, 0);
+    machine_window_open();
+    cr_assert_eq(rwlock_write_lock_until(&rwlock, 1 * MS), STATUS_TIMEOUT);
+    machine_window_close();
+    thread_yield();
+    cr_assert_eq(entered, FEW, "%s", machine_place());
+    thread_wake(&high);
+    thread_join(&high);
+    join_readers();
+}
+
+Test(rwlock, lets_interrupts_in_after_each_reader)
+{
+    void (*const scenarios[])(void) = {unlock_many, unlock_many_that_lend_nothing, downgrade_for_many,
+                                       give_up_before_many};
+
+    for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        waits_seen = 0;
+        cr_assert_gt(machine_explore(scenarios[i], see_who_waits), FEW);
+        cr_assert_eq(waits_seen, (1u << (FEW + 1)) - 1, "scenario %u", i);
+    }
+}
+
+/* Those not let in yet are late, whatever is being done. */
+static void unlock_many_in_time_or_late(void)
+{
+    begin();
+    rwlock_write_lock(&rwlock);
+    start_readers(HIGH, 1);
+    start(&a, "a", EQUAL + 1, write_until_2, NULL);
+    machine_window_open();
+    rwlock_write_unlock(&rwlock);
+    machine_window_close();
+    join_readers();
+    thread_join(&a);
+    cr_assert(entered == FEW + 1 || support_clock_ns == 2 * MS, "%s", machine_place());
+    check_free();
+}
+
+static void give_up_while_a_reader_leaves(void)
+{
+    begin();
+    start(&high, "high", HIGH, read_park_unlock, NULL);
+    start_readers(EQUAL, 0);
+    machine_window_open();
+    if (rwlock_write_lock_until(&rwlock, 1 * MS) == STATUS_OK)
+        rwlock_write_unlock(&rwlock);
+    machine_window_close();
+    thread_wake(&high);
+    thread_join(&high);
+    join_readers();
+    cr_assert_eq(entered, FEW, "%s", machine_place());
+}
+
+Test(rwlock, lets_in_or_times_out_each_of_many_at_any_instruction)
+{
+    cr_assert_gt(machine_explore(unlock_many_in_time_or_late, expire), FEW);
+    cr_assert_gt(machine_explore(give_up_while_a_reader_leaves, wake_high), FEW);
+}
+
+/* ---- a writer that gave up and has not run yet ------------------------------------------------------------------- */
+
+/* c has given up, and a and high wait behind it. Preemption is disabled. */
+static void give_up_unseen(void)
+{
+    begin();
+    rwlock_read_lock(&rwlock);
+    start(&c, "c", LOW, write_until_and_say, (void *)(uintptr_t)(1 * MS));
+    thread_sleep_until(MS / 2);
+    start(&high, "high", HIGH, read_until_and_say, (void *)(uintptr_t)(5 * MS));
+    start(&a, "a", EQUAL + 1, read_until_and_say, (void *)(uintptr_t)(6 * MS));
+    preempt_disable();
+    machine_run(1 * MS);
+    cr_assert_eq(thread_state(&c), THREAD_READY);
+    cr_assert_eq(c.priority, HIGH, "it has the readers' priority to let them in with");
+    cr_assert_eq(thread_state(&high), THREAD_WAITING);
+}
+
+Test(rwlock, lets_readers_in_at_their_priority_when_the_last_writer_gives_up)
+{
+    give_up_unseen();
+    start(&b, "b", EQUAL + 2, compute, NULL);
+    preempt_enable();
+    rwlock_read_unlock(&rwlock);
+    thread_join(&c);
+    expect_trace("high:reads@1 b:computed@21 a:reads@21 c:timeout@21");
+    cr_assert_eq(c.priority, LOW);
+    check_free();
+}
+
+Test(rwlock, takes_who_comes_before_the_readers_are_let_in)
+{
+    give_up_unseen();
+    start(&b, "b", HIGH + 1, read_and_say, NULL);
+    start(&low, "low", HIGH + 2, write_and_say, NULL);
+    preempt_enable();
+    expect_trace("b:reads@1 high:reads@1 a:reads@1");
+    cr_assert_not(rwlock_read_try(&rwlock));
+    rwlock_read_unlock(&rwlock);
+    thread_join(&c);
+    expect_trace("b:reads@1 high:reads@1 a:reads@1 low:writes@1 c:timeout@1");
+    check_free();
+}
+
+Test(rwlock, lends_what_a_later_reader_has_to_who_lets_it_in)
+{
+    give_up_unseen();
+    start(&b, "b", HIGH + 2, read_and_say, NULL);
+    start(&low, "low", HIGH + 1, compute, NULL);
+    preempt_enable();
+    expect_trace("b:reads@1 low:computed@21 high:reads@21 a:reads@21");
+    rwlock_read_unlock(&rwlock);
+    thread_join(&c);
+    check_free();
+}
+
+Test(rwlock, lets_readers_in_as_the_last_one_leaves_if_they_still_wait)
+{
+    give_up_unseen();
+    rwlock_read_unlock(&rwlock);
+    cr_assert_eq(rwlock_readers(&rwlock), 2);
+    cr_assert_eq(c.priority, LOW, "there is nothing left for it to do");
+    cr_assert_eq(mutex_owner(&rwlock.readers), NULL);
+    preempt_enable();
+    thread_join(&c);
+    expect_trace("high:reads@1 a:reads@1 c:timeout@1");
+    check_free();
+}
+
+Test(rwlock, has_nobody_to_let_in_once_they_are_late_too)
+{
+    give_up_unseen();
+    machine_run(4 * MS);
+    cr_assert_eq(c.priority, EQUAL + 1);
+    machine_run(1 * MS);
+    cr_assert_eq(c.priority, LOW);
+    cr_assert(rwlock_read_try(&rwlock));
+    rwlock_read_unlock(&rwlock);
+    rwlock_read_unlock(&rwlock);
+    preempt_enable();
+    thread_join(&c);
+    expect_trace("high:timeout@6 a:timeout@6 c:timeout@6");
+    check_free();
+}
+
 /* ---- against a model --------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 7, ROUNDS = 400 };
@@ -873,6 +1105,11 @@ static unsigned reads, writes, downgrades, late;
 static unsigned turns; /* of writers, each counted as it begins */
 static uint64_t random_state;
 
+static uint8_t max(uint8_t left, uint8_t right)
+{
+    return left > right ? left : right;
+}
+
 /* What the state must be, from the threads' own. */
 static void check_state(void)
 {
@@ -880,25 +1117,31 @@ static void check_state(void)
     uintptr_t state = atomic_load(&rwlock.state);
     unsigned to_read = 0, to_write = 0;
     const struct thread *writer = rwlock_writer(&rwlock);
-    uint8_t most = 0;
+    const struct thread *borrower = mutex_owner(&rwlock.readers); /* the writer, or who lets readers in */
+    uint8_t most = 0, most_of_readers = 0;
 
     for (unsigned i = 0; i < THREADS; i++) {
         const struct thread *thread = &threads[i];
 
         if (thread->condition != THREAD_WAITING) {
-            cr_assert(thread == writer || thread->priority == thread->base_priority, "inherits from nobody");
+            cr_assert(thread == writer || thread == borrower || thread->priority == thread->base_priority,
+                      "inherits from nobody");
             continue;
         }
         to_read += thread->waits_for == &rwlock.readers;
         to_write += thread->waits_for == &rwlock.writers;
-        most = thread->priority > most ? thread->priority : most;
+        most = max(thread->priority, most);
+        if (thread->waits_for == &rwlock.readers)
+            most_of_readers = max(thread->priority, most_of_readers);
     }
     cr_assert_eq(state & RWLOCK_CONTENDED, to_read + to_write > 0);
-    cr_assert(to_read == 0 || to_write > 0 || writer, "readers wait for readers");
+    cr_assert(to_read == 0 || to_write > 0 || borrower, "readers wait for readers");
     cr_assert(to_read + to_write == 0 || state >= RWLOCK_READER, "threads wait for nobody");
     if (writer)
-        cr_assert_eq(writer->priority, most > writer->base_priority ? most : writer->base_priority);
-    cr_assert_eq(mutex_owner(&rwlock.readers), to_read ? writer : NULL);
+        cr_assert_eq(writer->priority, max(most, writer->base_priority));
+    else if (borrower)
+        cr_assert_eq(borrower->priority, max(most_of_readers, borrower->base_priority));
+    cr_assert(to_read ? !writer || borrower == writer : !borrower);
     cr_assert_eq(mutex_owner(&rwlock.writers), to_write ? writer : NULL);
     irq_restore(flags);
 }

@@ -386,6 +386,89 @@ Test(wait_queue, is_woken_or_times_out_at_any_instruction_of_a_wake)
     cr_assert_gt(machine_explore(wake_while_it_times_out, expire), 5);
 }
 
+/* ---- many at once ------------------------------------------------------------------------------------------------ */
+
+enum { FEW = 4 };
+
+static struct thread crowd[FEW];
+static volatile unsigned waits_seen; /* bit n: an interrupt found n of them waiting, before any of them ran */
+
+static void see_who_waits(void)
+{
+    unsigned waiting = 0;
+
+    for (unsigned i = 0; i < FEW; i++)
+        waiting += thread_state(&crowd[i]) == THREAD_WAITING;
+    if (asked == FEW)
+        waits_seen |= 1u << waiting;
+}
+
+/* All are refused, and come back to the queue at once. */
+static void wake_many_in_vain(void)
+{
+    init();
+    for (unsigned i = 0; i < FEW; i++)
+        start(&crowd[i], "crowd", HIGH + i % 2, take_until_2, NULL);
+    machine_window_open();
+    wait_queue_wake_all(&queue);
+    machine_window_close();
+    cr_assert_eq(asked, 2 * FEW, "%s", machine_place());
+    cr_assert_eq(cpu_this()->preempt_count, 0);
+    for (unsigned i = 0; i < FEW; i++)
+        thread_join(&crowd[i]);
+}
+
+Test(wait_queue, lets_interrupts_in_after_each_of_all_and_wakes_each_once)
+{
+    waits_seen = 0;
+    cr_assert_gt(machine_explore(wake_many_in_vain, see_who_waits), FEW);
+    cr_assert_eq(waits_seen, (1u << (FEW + 1)) - 1);
+}
+
+/* What an interrupt wakes is woken once. */
+static void wake_many_while_others_do(void)
+{
+    init();
+    added = 0;
+    for (unsigned i = 0; i < FEW; i++)
+        start(&crowd[i], "crowd", HIGH + i % 2, take_until_2, NULL);
+    things = FEW - 1;
+    machine_window_open();
+    wait_queue_wake_all(&queue);
+    machine_window_close();
+    for (unsigned i = 0; i < FEW; i++)
+        thread_join(&crowd[i]);
+    cr_assert_eq(things, 0, "%s", machine_place());
+    cr_assert(added == FEW || support_clock_ns == 2 * MS, "%s", machine_place()); /* none came before the halt */
+}
+
+static void add_and_wake_all(void)
+{
+    things++;
+    wait_queue_wake_all(&queue);
+}
+
+Test(wait_queue, wakes_all_beside_an_interrupt_that_does_at_any_instruction)
+{
+    cr_assert_gt(machine_explore(wake_many_while_others_do, add_and_wake_all), FEW);
+}
+
+static void turns_on_nothing(void)
+{
+    cr_assert_not(irq_enabled());
+    wait_queue_wake_all(&queue);
+    cr_assert_not(irq_enabled());
+}
+
+Test(wait_queue, turns_no_interrupts_on_in_an_interrupt)
+{
+    start_four();
+    things = 4;
+    machine_interrupt(turns_on_nothing);
+    thread_join(&b);
+    expect_trace("high a c b");
+}
+
 /* ---- against a model --------------------------------------------------------------------------------------------- */
 
 enum { TAKERS = 6, STEPS = 4000 };

@@ -161,6 +161,11 @@ static const struct figure {
     {"fairness.spread_4_cut", "ppm", 1},
 };
 
+/* And with irqoff=on, after the same with names of their own. */
+static const char *const stretches[] = {"irqoff.longest", "irqoff.longest_printing", "preemptoff.longest"};
+
+#define THREADS "mode=bench suite=threads"
+
 enum { FIGURES = sizeof(figures) / sizeof(figures[0]) };
 
 static json_int_t number_of(const json_t *figure, const char *member)
@@ -171,22 +176,24 @@ static json_int_t number_of(const json_t *figure, const char *member)
     return json_integer_value(value);
 }
 
-static void check_figure(const json_t *figure, const struct figure *expected)
+static void check_figure(const json_t *figure, const struct figure *expected, const char *suffix)
 {
+    const char *name = json_string_value(json_object_get(figure, "name"));
+    size_t length = strlen(expected->name);
     const json_int_t order[] = {number_of(figure, "min"), number_of(figure, "p50"),
                                 expected->n >= 1000 ? number_of(figure, "p99") : number_of(figure, "p50"),
                                 number_of(figure, "max")};
 
-    cr_assert_str_eq(json_string_value(json_object_get(figure, "name")), expected->name);
+    cr_assert(name && !strncmp(name, expected->name, length) && !strcmp(name + length, suffix), "%s is not %s%s", name,
+              expected->name, suffix);
     cr_assert_str_eq(json_string_value(json_object_get(figure, "unit")), expected->unit);
     cr_assert_eq(number_of(figure, "n"), expected->n);
     cr_assert(order[0] > 0 && order[0] <= order[1] && order[1] <= order[2] && order[2] <= order[3],
               "%s is no distribution", expected->name);
 }
 
-static struct machine *threads_run(void)
+static struct machine *threads_run(const char *words)
 {
-    static const char words[] = "mode=bench suite=threads";
     struct machine *machine = machine_start(
         &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = words, .reference = true});
     int status = machine_wait_exit(machine, BENCH_MS);
@@ -197,19 +204,29 @@ static struct machine *threads_run(void)
 }
 
 /* Leaves each figure's median in medians[], by its place in figures[]. */
-static void read_figures(struct machine *machine, json_int_t medians[FIGURES])
+static void read_each(struct machine *machine, const char *suffix, json_int_t medians[FIGURES])
 {
-    json_t *object;
-
     for (size_t i = 0; i < FIGURES; i++) {
-        object = machine_com2_event(machine, "micro", 0);
-        check_figure(object, &figures[i]);
+        json_t *object = machine_com2_event(machine, "micro", 0);
+
+        check_figure(object, &figures[i], suffix);
         medians[i] = number_of(object, "p50");
         json_decref(object);
     }
-    object = machine_com2_object(machine, 0);
+}
+
+static void must_be_done(struct machine *machine)
+{
+    json_t *object = machine_com2_object(machine, 0);
+
     cr_assert_str_eq(json_string_value(json_object_get(object, "event")), "done", "there are more figures");
     json_decref(object);
+}
+
+static void read_figures(struct machine *machine, json_int_t medians[FIGURES])
+{
+    read_each(machine, "", medians);
+    must_be_done(machine);
 }
 
 static json_int_t median_of(const json_int_t medians[FIGURES], const char *name)
@@ -223,8 +240,8 @@ static json_int_t median_of(const json_int_t medians[FIGURES], const char *name)
 
 Test(bench, every_figure_of_threads_is_there_once_and_repeats, .timeout = 300)
 {
-    struct machine *first = threads_run();
-    struct machine *second = threads_run();
+    struct machine *first = threads_run(THREADS);
+    struct machine *second = threads_run(THREADS);
     json_int_t medians[FIGURES];
 
     cr_assert_str_eq(text_of(first), text_of(second));
@@ -235,7 +252,7 @@ Test(bench, every_figure_of_threads_is_there_once_and_repeats, .timeout = 300)
 
 Test(bench, a_wait_is_bounded_by_inheritance_and_else_as_long_as_others_compute, .timeout = 300)
 {
-    struct machine *machine = threads_run();
+    struct machine *machine = threads_run(THREADS);
     json_int_t medians[FIGURES], section, on, off[3];
 
     read_figures(machine, medians);
@@ -267,11 +284,44 @@ Test(bench, a_kernel_that_is_preempted_at_its_edges_alone_is_later, .timeout = 3
 /* Of the mean share of a second: a quantum of 10 ms, and what the thread that cuts in took from all of them. */
 Test(bench, equals_that_compute_share_within_a_quantum, .timeout = 300)
 {
-    struct machine *machine = threads_run();
+    struct machine *machine = threads_run(THREADS);
     json_int_t medians[FIGURES];
 
     read_figures(machine, medians);
     machine_stop(machine);
     cr_assert(median_of(medians, "fairness.spread_4") < 1000000 * 10 / 250);
     cr_assert(median_of(medians, "fairness.spread_4_cut") < 1000000 * 10 / 200);
+}
+
+/* "function (file:line)", whose the code is: not the header's that has the instruction. */
+static bool is_place(const json_t *text)
+{
+    const char *file = strstr(json_string_value(text), " (src/");
+
+    return file && strstr(file, ".c:") && !strstr(file, "interrupts.h");
+}
+
+/* Looking costs something, which is said beside what it is without; and it says whose code is responsible. */
+Test(bench, the_longest_stretches_are_figures_with_their_places, .timeout = 300)
+{
+    struct machine *off = threads_run(THREADS), *on = threads_run(THREADS " irqoff=on");
+    json_int_t without[FIGURES], with[FIGURES];
+
+    read_figures(off, without);
+    read_each(on, "_irqoff", with);
+    cr_assert_gt(median_of(with, "thread.yield"), median_of(without, "thread.yield"));
+    cr_assert_eq(median_of(with, "thread.mutex_pair"), median_of(without, "thread.mutex_pair"), "it has no site");
+    for (size_t i = 0; i < sizeof(stretches) / sizeof(stretches[0]); i++) {
+        json_t *object = machine_com2_event(on, "micro", 0);
+
+        cr_assert_str_eq(json_string_value(json_object_get(object, "name")), stretches[i]);
+        cr_assert_str_eq(json_string_value(json_object_get(object, "unit")), "ns");
+        cr_assert(number_of(object, "p50") > 0 && number_of(object, "ticks") > 0);
+        cr_assert(is_place(json_object_get(object, "begin")) && is_place(json_object_get(object, "end")));
+        cr_assert(json_is_string(json_object_get(object, "load")));
+        json_decref(object);
+    }
+    must_be_done(on);
+    machine_stop(off);
+    machine_stop(on);
 }

@@ -22,17 +22,19 @@ struct kernel {
     char heap[8];
     char tests[16]; /* that run: all, or those that begin so */
     char memory[8]; /* 1g, or the default */
+    char irqoff[8]; /* on, or the default */
 };
 
 /* On the reference machine, whose clock counts instructions: what a host that is busy does to time cannot fail a test.
  */
 static struct kernel kernels[] = {
-    {KERNEL_GCC_O2, "pic", "slab", "all", ""},      {KERNEL_GCC_O0, "pic", "slab", "all", ""},
-    {KERNEL_CLANG_O2, "pic", "slab", "all", ""},    {KERNEL_CLANG_O0, "pic", "slab", "all", ""},
-    {KERNEL_GCC_O2, "apic", "slab", "all", ""},     {KERNEL_GCC_UBSAN, "pic", "slab", "all", ""},
-    {KERNEL_CLANG_UBSAN, "pic", "slab", "all", ""}, {KERNEL_GCC_O2, "pic", "debug", "all", ""},
-    {KERNEL_GCC_O2, "pic", "bump", "heap.*", ""},   {KERNEL_GCC_O2, "pic", "list", "heap.*", ""},
-    {KERNEL_GCC_O2, "pic", "block", "heap.*", ""},  {KERNEL_GCC_O2, "pic", "slab", "life.*", "1g"}};
+    {KERNEL_GCC_O2, "pic", "slab", "all", "", "off"},      {KERNEL_GCC_O0, "pic", "slab", "all", "", "off"},
+    {KERNEL_CLANG_O2, "pic", "slab", "all", "", "off"},    {KERNEL_CLANG_O0, "pic", "slab", "all", "", "off"},
+    {KERNEL_GCC_O2, "apic", "slab", "all", "", "off"},     {KERNEL_GCC_UBSAN, "pic", "slab", "all", "", "off"},
+    {KERNEL_CLANG_UBSAN, "pic", "slab", "all", "", "off"}, {KERNEL_GCC_O2, "pic", "debug", "all", "", "off"},
+    {KERNEL_GCC_O2, "pic", "bump", "heap.*", "", "off"},   {KERNEL_GCC_O2, "pic", "list", "heap.*", "", "off"},
+    {KERNEL_GCC_O2, "pic", "block", "heap.*", "", "off"},  {KERNEL_GCC_O2, "pic", "slab", "life.*", "1g", "off"},
+    {KERNEL_GCC_O2, "pic", "slab", "all", "", "on"},       {KERNEL_CLANG_O0, "pic", "slab", "all", "", "on"}};
 
 /* The tests that end one way or the other. */
 struct list {
@@ -52,9 +54,11 @@ static const char *string_member(const json_t *object, const char *key)
 
 static struct machine *suite_start(const struct kernel *kernel, const char *test)
 {
+    const char *irqoff = *kernel->irqoff ? kernel->irqoff : "off";
     char cmdline[128];
 
-    snprintf(cmdline, sizeof(cmdline), "mode=test test=%s irq=%s heap=%s", test, kernel->irq, kernel->heap);
+    snprintf(cmdline, sizeof(cmdline), "mode=test test=%s irq=%s heap=%s irqoff=%s", test, kernel->irq, kernel->heap,
+             irqoff);
     return machine_start(&(struct machine_options){.kernel = kernel->path,
                                                    .cmdline = cmdline,
                                                    .reference = true,
@@ -129,6 +133,8 @@ static char *choice_of(struct kernel *kernel, const char *needs)
 {
     bool irq = strncmp(needs, "irq=", 4) == 0;
 
+    if (strncmp(needs, "irqoff=", 7) == 0)
+        return kernel->irqoff;
     if (strncmp(needs, "memory=", 7) == 0)
         return kernel->memory;
     cr_assert(irq || strncmp(needs, "heap=", 5) == 0, "a test needs %s, whatever that is", needs);
@@ -241,7 +247,7 @@ Test(suites, every_test_that_expects_a_panic_gets_it, .timeout = 600)
 
 /* ---- the debug heap, by what a person reads ---- */
 
-static const struct kernel debugging = {KERNEL_GCC_O2, "pic", "debug", "all", ""};
+static const struct kernel debugging = {KERNEL_GCC_O2, "pic", "debug", "all", "", "off"};
 
 /* The functions' names, in the report and the backtrace below it. */
 Test(suites, who_misuses_the_debug_heap_is_named, .timeout = 120)
@@ -300,8 +306,8 @@ static void must_name_the_place(struct machine *machine, const char *test)
         machine_fail(machine, "%s does not name where it is undefined", test);
 }
 
-static struct kernel checked_kernels[] = {{KERNEL_GCC_UBSAN, "pic", "slab", "all", ""},
-                                          {KERNEL_CLANG_UBSAN, "pic", "slab", "all", ""}};
+static struct kernel checked_kernels[] = {{KERNEL_GCC_UBSAN, "pic", "slab", "all", "", "off"},
+                                          {KERNEL_CLANG_UBSAN, "pic", "slab", "all", "", "off"}};
 
 ParameterizedTestParameters(suites, what_c_leaves_undefined_is_a_panic_that_names_the_place)
 {

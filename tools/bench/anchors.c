@@ -61,7 +61,8 @@ static const struct anchor anchors[] = {
 
 enum anchor_group anchor_group(const char *id)
 {
-    static const char *const threads[] = {"thread.", "irq.", "timer.", "sleep.", "pi.", "fairness."};
+    static const char *const threads[] = {"thread.", "irq.",      "timer.",  "sleep.",
+                                          "pi.",     "fairness.", "irqoff.", "preemptoff."};
 
     if (!strncmp(id, "task.", strlen("task.")))
         return ANCHOR_EXECUTORS;

@@ -37,6 +37,9 @@ static void name_boot(struct boot *boot, size_t index, unsigned events)
     if (index == PLAN_THREADS) {
         boot->name = text_format("threads");
         boot->words = text_format("mode=bench suite=threads");
+    } else if (index == PLAN_IRQOFF) {
+        boot->name = text_format("irqoff");
+        boot->words = text_format("mode=bench suite=threads irqoff=on");
     } else if (index == PLAN_MICRO) {
         boot->name = text_format("micro");
         boot->words = text_format("mode=bench suite=micro");

@@ -2,8 +2,8 @@
  * Which boots a benchmark consists of, in the fixed order in which their results are listed.
  *
  * The matrix is driver x device x load x priority, the last varying fastest. It is followed by one boot for
- * the micro figures of threads, one for all others, one for Thread-Metric, and by one cell of the matrix again, booted
- * through GRUB from the ISO.
+ * the micro figures of threads, one for the same with irqoff=on, one for all others, one for Thread-Metric, and by one
+ * cell of the matrix again, booted through GRUB from the ISO.
  */
 #ifndef DUET_BENCH_PLAN_H
 #define DUET_BENCH_PLAN_H
@@ -20,6 +20,7 @@ enum {
     PLAN_PRIORITIES = 2,
     PLAN_CELLS = PLAN_DRIVERS * PLAN_DEVICES * PLAN_LOADS * PLAN_PRIORITIES,
     PLAN_THREADS = PLAN_CELLS,
+    PLAN_IRQOFF,
     PLAN_MICRO,
     PLAN_THREAD_METRIC,
     PLAN_GRUB,
@@ -40,7 +41,8 @@ size_t plan_grub_twin(void);
 
 /* One boot of the kernel: what is asked, and where its output goes. Strings are fresh, set once by plan_make(). */
 struct boot {
-    char *name;  /* "async keyboard threads:4 equal", "threads", "micro", "grub async keyboard threads:1 equal" */
+    char *name; /* "async keyboard threads:4 equal", "threads", "irqoff", "micro", "grub async keyboard threads:1 equal"
+                 */
     char *words; /* the kernel's command line */
     char *com1;
     char *com2;

@@ -317,27 +317,73 @@ static char *name_micro(const json_t *figure)
     return text_format("%s (%s)", name, unit);
 }
 
+/* The figure's twin, measured with irqoff=on; NULL if there is none. */
+static const json_t *find_irqoff(const json_t *results, const char *name)
+{
+    char *twin = text_format("%s_irqoff", name);
+    const json_t *found = NULL;
+    size_t index;
+    json_t *figure;
+
+    json_array_foreach(json_object_get(results, "micro"), index, figure)
+    {
+        if (!strcmp(json_string_value(json_object_get(figure, "name")), twin))
+            found = figure;
+    }
+    free(twin);
+    return found;
+}
+
+static bool is_irqoff(const char *name)
+{
+    const char *end = strrchr(name, '_');
+
+    return end && !strcmp(end, "_irqoff");
+}
+
+/* Whose code the longest stretches are. */
+static void write_stretches(const struct page *page, const json_t *results)
+{
+    size_t index;
+    json_t *figure;
+
+    json_array_foreach(json_object_get(results, "micro"), index, figure)
+    {
+        const char *begin = json_string_value(json_object_get(figure, "begin"));
+        const char *end = json_string_value(json_object_get(figure, "end"));
+        const char *load = json_string_value(json_object_get(figure, "load"));
+
+        if (begin && end && load)
+            write_field(page, json_string_value(json_object_get(figure, "name")),
+                        text_format("under %s, from %s to %s", load, begin, end));
+    }
+}
+
 static void write_micro(const struct page *page, json_t *results, enum anchor_group group, const char *title)
 {
     const char *const *names = group == ANCHOR_EXECUTORS ? anchor_executors : anchor_kernels;
     size_t peers = names[ANCHOR_PEERS - 1] ? ANCHOR_PEERS : ANCHOR_PEERS - 1;
-    struct column columns[5 + ANCHOR_PEERS] = {
-        {NULL, "figure", true}, {NULL, "n", false}, {"Duet", "p50", false}, {NULL, "p99", false}, {NULL, "max", false}};
-    struct table table = table_new(columns, 5 + peers);
+    size_t own = group == ANCHOR_THREADS ? 6 : 5;
+    struct column columns[6 + ANCHOR_PEERS] = {{NULL, "figure", true}, {NULL, "n", false},
+                                               {"Duet", "p50", false}, {NULL, "p99", false},
+                                               {NULL, "max", false},   {NULL, "irqoff=on", false}};
+    struct table table = table_new(columns, own + peers);
     size_t index;
     json_t *figure;
 
     for (size_t i = 0; i < peers; i++)
-        columns[5 + i] = (struct column){i == 0 ? "" : NULL, names[i], false};
+        columns[own + i] = (struct column){i == 0 ? "" : NULL, names[i], false};
     json_array_foreach(json_object_get(results, "micro"), index, figure)
     {
         const char *name = json_string_value(json_object_get(figure, "name"));
 
-        if (anchor_group(name) != group)
+        if (anchor_group(name) != group || is_irqoff(name))
             continue;
         table_add(&table, name_micro(figure));
         table_add(&table, format_member(figure, "n"));
         add_three(&table, figure);
+        if (group == ANCHOR_THREADS)
+            table_add(&table, format_member(find_irqoff(results, name), "p50"));
         for (size_t i = 0; i < peers; i++)
             table_add(&table, text_format("%s", anchor_find(name)[i]));
     }
@@ -406,6 +452,7 @@ void report_write(const struct page *page, json_t *results)
         write_stages(page, results, device);
     write_summary(page, results, &score);
     write_micro(page, results, ANCHOR_THREADS, "Threads, beside other kernels");
+    write_stretches(page, results);
     write_micro(page, results, ANCHOR_KERNEL, "Other single operations, beside other kernels");
     write_micro(page, results, ANCHOR_EXECUTORS, "Futures, beside other executors");
     write_peers(page);

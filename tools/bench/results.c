@@ -33,6 +33,7 @@ json_t *results_make(const struct results_context *context, const struct boot *b
     for (size_t i = 0; i < PLAN_CELLS; i++)
         json_array_append(cells, guests[i].cell);
     json_array_extend(micro, guests[PLAN_THREADS].micro);
+    json_array_extend(micro, guests[PLAN_IRQOFF].micro);
     json_array_extend(micro, guests[PLAN_MICRO].micro);
     json_object_set_new(grub, "cell", json_string(boots[plan_grub_twin()].name));
     json_object_set_new(grub, "identical",

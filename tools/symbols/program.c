@@ -161,7 +161,48 @@ static const char *plain_path(const char *path, const char *folder)
     return path;
 }
 
-static void add_line(struct program *program, Dwarf_Line *line, const char *folder)
+/* Makes the line one of the function's own, where it called what was inlined, by whatever way. */
+static void call_of_inlined(Dwarf_Die *unit, struct line *line, Dwarf_Die *inlined, const char *folder)
+{
+    Dwarf_Die *around = NULL;
+    int count = dwarf_getscopes_die(inlined, &around);
+
+    for (int i = 0; i < count && dwarf_tag(&around[i]) != DW_TAG_subprogram; i++) {
+        Dwarf_Attribute attribute;
+        Dwarf_Word file, number;
+        Dwarf_Files *files;
+
+        if (dwarf_tag(&around[i]) != DW_TAG_inlined_subroutine)
+            continue;
+        if (dwarf_formudata(dwarf_attr(&around[i], DW_AT_call_file, &attribute), &file) != 0 ||
+            dwarf_formudata(dwarf_attr(&around[i], DW_AT_call_line, &attribute), &number) != 0 ||
+            dwarf_getsrcfiles(unit, &files, NULL) != 0)
+            die("an inlined call from nowhere: %s", dwarf_errmsg(-1));
+        line->file = plain_path(dwarf_filesrc(files, file, NULL, NULL), folder);
+        line->line = (unsigned)number;
+    }
+    free(around);
+}
+
+/* The instructions that turn interrupts off and on are in many functions: whose they are is what their line says. */
+static void name_caller(Dwarf_Die *unit, struct line *line, const char *folder)
+{
+    static const char header[] = "machine/interrupts.h";
+    size_t length = line->file ? strlen(line->file) : 0;
+    Dwarf_Die *scopes = NULL;
+    int count, i = 0;
+
+    if (length < strlen(header) || strcmp(line->file + length - strlen(header), header) != 0)
+        return;
+    count = dwarf_getscopes(unit, line->address, &scopes);
+    while (i < count && dwarf_tag(&scopes[i]) == DW_TAG_lexical_block)
+        i++;
+    if (i < count && dwarf_tag(&scopes[i]) == DW_TAG_inlined_subroutine)
+        call_of_inlined(unit, line, &scopes[i], folder);
+    free(scopes);
+}
+
+static void add_line(struct program *program, Dwarf_Die *unit, Dwarf_Line *line, const char *folder)
 {
     bool ends = false;
     Dwarf_Addr address;
@@ -178,6 +219,7 @@ static void add_line(struct program *program, Dwarf_Line *line, const char *fold
                                                         .file = ends || !file ? NULL : plain_path(file, folder),
                                                         .line = ends ? 0 : (unsigned)number,
                                                         .order = program->line_count};
+    name_caller(unit, &program->lines[program->line_count], folder);
     program->line_count++;
 }
 
@@ -267,7 +309,7 @@ static void read_unit(struct program *program, Dwarf_Die *unit)
 
     if (dwarf_getsrclines(unit, &lines, &count) == 0)
         for (size_t i = 0; i < count; i++)
-            add_line(program, dwarf_onesrcline(lines, i), folder);
+            add_line(program, unit, dwarf_onesrcline(lines, i), folder);
     dwarf_getfuncs(unit, see_function, program, 0);
 }
 

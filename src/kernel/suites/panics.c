@@ -218,7 +218,7 @@ TEST_PANICS(park_not_preemptible, "panic.park_not_preemptible", "cpu->preempt_co
     thread_park();
 }
 
-TEST_PANICS(preempt_enable_unpaired, "panic.preempt_enable_unpaired", "cpu->preempt_count >= 0")
+TEST_PANICS(preempt_enable_unpaired, "panic.preempt_enable_unpaired", "more often than disabled")
 {
     preempt_enable();
 }

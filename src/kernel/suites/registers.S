@@ -6,6 +6,9 @@
  *          +8   six callee-saved registers, return address
  *   rsp -> +0   struct registers *
  */
+#include <machine/sites.h>
+
+    .set preempt_count, cpu_boot + 12
     .set AT_RFLAGS, 120
     .set AT_WRONG, 128
     .set AT_MISMATCHES, 136
@@ -129,6 +132,34 @@
     enter
     fill
     int3
+    compare_all
+    leave_and_return
+
+/* Each change that irq_save() and irq_restore() can make: on to off, off to off, off to on, on to on. */
+    function registers_across_flags
+    enter
+    fill
+    pushfq
+    IRQ_SITE(cli, irqoff_cli)
+    IRQ_SITE(cli, irqoff_cli)
+    pushfq
+    IRQ_SITE(popfq, irqoff_popfq)
+    IRQ_SITE(popfq, irqoff_popfq)
+    pushfq
+    IRQ_SITE(popfq, irqoff_popfq)
+    compare_all
+    leave_and_return
+
+/* The counts change flags, which are put back. Nested, as both ways through are other code. */
+    function registers_across_counts
+    enter
+    fill
+    pushfq
+    IRQ_SITE(incl preempt_count, irqoff_preempt_up)
+    IRQ_SITE(incl preempt_count, irqoff_preempt_up)
+    IRQ_SITE(decl preempt_count, irqoff_preempt_down)
+    IRQ_SITE(decl preempt_count, irqoff_preempt_down)
+    popfq
     compare_all
     leave_and_return
 

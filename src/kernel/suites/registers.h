@@ -49,6 +49,9 @@ extern const uintptr_t registers_window[2];
 void registers_across_breakpoint(struct registers *registers);
 void registers_across_interrupt(struct registers *registers); /* SUITE_VECTOR */
 
+void registers_across_flags(struct registers *registers);  /* interrupts off and on, in every way */
+void registers_across_counts(struct registers *registers); /* preemption off and on */
+
 /* The same for each exception, delivered as the CPU would, with 0x500 + vector for an error code where it has one. */
 extern void (*const registers_across_exception[32])(struct registers *registers);
 

@@ -13,6 +13,8 @@
  *
  *      r11 r10 r9 r8 rdi rsi rdx rcx rax | rip cs+vector rflags rsp ss
  */
+#include <machine/sites.h>
+
     .text
 
     .macro exception_stub vector, has_error
@@ -64,7 +66,7 @@ exception_common:
     push %r13
     push %r14
     push %r15
-    cld
+    IRQ_SITE(cld, irqoff_exception)
     mov %rsp, %rdi
     call exception
     .globl exception_return
@@ -85,7 +87,7 @@ exception_return:
     pop %rbx
     pop %rax
     add $16, %rsp
-    iretq
+    IRQ_SITE(iretq, irqoff_iretq)
     .size exception_common, . - exception_common
 
     .type interrupt_common, @function
@@ -99,7 +101,7 @@ interrupt_common:
     push %r9
     push %r10
     push %r11
-    cld
+    IRQ_SITE(cld, irqoff_interrupt)
     mov 9*8+12(%rsp), %edi
     call interrupt
     .globl interrupt_return
@@ -113,7 +115,7 @@ interrupt_return:
     pop %rdx
     pop %rcx
     pop %rax
-    iretq
+    IRQ_SITE(iretq, irqoff_iretq)
     .size interrupt_common, . - interrupt_common
 
 /* void (*const vector_stubs[256])(void) */
