@@ -57,7 +57,7 @@ HOSTFLAGS := -std=c17 -Isrc $(WARN) $(WARN_gcc) -g -D_GNU_SOURCE
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
 
-PURE_SRC := $(wildcard src/lib/*.c src/executor/*.c src/thread/*.c src/thread/*.S src/drivers/*.c)
+PURE_SRC := $(wildcard src/lib/*.c src/executor/*.c src/thread/*.c src/thread/*.S src/bridge/*.c src/drivers/*.c)
 UBSAN_SRC := src/kernel/ubsan.c src/kernel/suites/ubsan.c
 KERNEL_SRC := $(PURE_SRC) $(wildcard src/kernel/*.c src/kernel/x86_64/*.c src/kernel/x86_64/*.S src/kernel/suites/*.c src/kernel/suites/*.S)
 KERNEL_SRC := $(filter-out $(UBSAN_SRC),$(KERNEL_SRC)) $(if $(SAN),$(UBSAN_SRC))

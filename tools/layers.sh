@@ -1,6 +1,6 @@
 #!/bin/sh
 # layers.sh: which folder may include which. One line an offence; exit 1 if there is any.
-#   kernel -> drivers -> executor, thread -> lib; executor and thread never each other
+#   kernel -> drivers -> bridge -> executor, thread -> lib; executor and thread never each other
 set -eu
 cd "$(dirname "$0")/.."
 awk '
@@ -8,8 +8,9 @@ awk '
         allowed["lib"] = " lib "
         allowed["executor"] = " lib executor "
         allowed["thread"] = " lib thread "
-        allowed["drivers"] = " lib executor thread drivers "
-        allowed["kernel"] = " lib executor thread drivers kernel "
+        allowed["bridge"] = " lib executor thread bridge "
+        allowed["drivers"] = " lib executor thread bridge drivers "
+        allowed["kernel"] = " lib executor thread bridge drivers kernel "
     }
     /^[[:space:]]*#[[:space:]]*include[[:space:]]*"/ {
         split(FILENAME, path, "/")

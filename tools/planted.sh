@@ -25,6 +25,7 @@ planted() {
     life=src/thread/thread.c
     entry=src/kernel/x86_64/entry.S
     executor=src/executor/executor.c
+    channel=src/executor/channel.c
     # shellcheck disable=SC2016
     {
         plant park $sched 's/if (current->token) {$/if (current->token \&\& current->stack == NULL) {/' \
@@ -104,6 +105,39 @@ planted() {
         plant condition src/thread/wait_queue.c \
             '/^void wait_queue_wait(/,/^}/s/^    while (!condition(argument)) {/    irq_restore(moment.flags);\n    bool held = condition(argument);\n    (void)irq_save();\n    if (!held) {/' \
             'the condition is asked with interrupts on'
+        gap='critical_leave(flags);\n    flags = critical_enter();'
+        plant async_receive $channel \
+            "/^static enum poll receive_poll/,/^}/s/^    if (self->status == STATUS_AGAIN)\$/    $gap\n&/" \
+            'a receive looks, and waits, in two critical sections'
+        plant async_send $channel "/^static enum poll send_poll/,/^}/s/^    if (self->status == STATUS_AGAIN)\$/    $gap\n&/" \
+            'a send looks, and waits, in two critical sections'
+        plant async_to_task src/executor/channel.h \
+            '/channel_send_try(/,/^}/s/uint64_t flags = critical_enter();/uint64_t flags = 0x200;/' \
+            'a message is put into a channel with interrupts on'
+        plant async_close $channel 's/^    if (channel->closed || !waiters_empty(&channel->receivers)) {/    if (!waiters_empty(\&channel->receivers)) {/' \
+            'a message is sent after the channel was closed'
+        plant async_cancel $channel 's/^        offer_message(self->channel);/        self->channel->messages++;/' \
+            'a message promised to a dropped receive goes to nobody'
+        plant async_cancel_send $channel 's/^        offer_room(self->channel);/        self->channel->room++;/' \
+            'room promised to a dropped send goes to nobody'
+        plant async_timeout src/bridge/block_on.c '/^            future_drop(future);$/d' 'a wait that timed out stays in its queue'
+        plant async_oneshot src/executor/oneshot.c "s/^    self->status = status_now(oneshot);/&\n    $gap/" \
+            'a oneshot is asked, and waited for, in two critical sections'
+        plant async_oneshot_cancel src/executor/oneshot.c \
+            '/^static void receive_drop/,/^}/s/(void)waiter_leave(&self->waiter);/self->waiter.state = WAITER_OUT;/' \
+            'a dropped receive stays where it waited'
+        plant async_watch src/executor/watch.c "s/^    bool changed = .*/&\n\n    $gap/" \
+            'a watch is asked, and waited for, in two critical sections'
+        plant async_broadcast src/executor/broadcast.c "s/^    self->status = take.*/&\n    $gap/" \
+            'a broadcast is asked, and waited for, in two critical sections'
+        plant async_semaphore src/executor/async_semaphore.c 's/^        self->semaphore->units += self->units;/        (void)0;/' \
+            'units granted to a dropped take are lost'
+        plant async_semaphore_many src/executor/async_semaphore.c 's/ || !waiters_empty(&semaphore->waiters))/)/' \
+            'who tries overtakes those to whom units are being given'
+        plant async_mutex src/executor/async_mutex.c 's/^    else$/    else if (mutex_is_never_free(self))/;s/^static enum poll guard_poll/static bool mutex_is_never_free(struct async_mutex_guard *guard)\n{\n    return guard->locked;\n}\n\n&/' \
+            'a guard that is dropped while it waits is not taken back'
+        plant async_event src/executor/async_event.c 's/ == WAITER_GRANTED && self->event->automatic;/ == WAITER_GRANTED \&\& !self->event->automatic;/' \
+            'a signal that a dropped wait was let through by is lost'
     }
 }
 

@@ -109,6 +109,7 @@ enum status bench_matrix(const struct options *options) must_check;
 void bench_micro(void);
 void bench_memory(void);
 void bench_timers(void);
+void bench_async(void);
 void bench_threads(const struct options *options);
 void bench_interrupts(void);
 void bench_turns(const struct options *options);

@@ -238,4 +238,5 @@ void bench_micro(void)
     bench_timers();
     bench_drivers();
     bench_tasks();
+    bench_async();
 }

@@ -29,6 +29,8 @@ enum status {
     STATUS_IO,        /* hardware answered, and the answer is an error */
     STATUS_EXISTS,    /* what was to be made is there already */
     STATUS_LARGE,     /* a larger unit covers what was asked for, and is not split */
+    STATUS_AGAIN,     /* it would have had to wait */
+    STATUS_CLOSED,    /* the other side has ended it */
 };
 
 /*

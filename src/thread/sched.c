@@ -12,6 +12,7 @@
  */
 #include "thread/sched.h"
 
+#include "lib/critical.h"
 #include "thread/account.h"
 #include "thread/switching.h"
 #include "thread/waiting.h"
@@ -224,6 +225,25 @@ static __attribute__((noinline)) void yield_rarely(struct cpu *cpu, struct irq_m
         irq_restore(moment.flags);
     else
         switch_to(cpu, next, moment, switch_attended);
+}
+
+void critical_leave_woken(uint64_t flags)
+{
+    leave(cpu_this(), flags);
+}
+
+void critical_pause(uint64_t flags)
+{
+    struct cpu *cpu = cpu_this();
+
+    preempt_count_up(&cpu->preempt_count);
+    let_interrupts_in(flags);
+    (void)preempt_count_down(&cpu->preempt_count);
+}
+
+bool critical_interrupted(void)
+{
+    return cpu_this()->irq_depth > 0;
 }
 
 void thread_yield(void)

@@ -26,6 +26,8 @@ static const char *parse_problem(enum status status)
     case STATUS_IO:
     case STATUS_EXISTS:
     case STATUS_LARGE:
+    case STATUS_AGAIN:
+    case STATUS_CLOSED:
         break;
     }
     return "the ACPI tables break their own format";
