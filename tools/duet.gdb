@@ -168,6 +168,10 @@ class Threads(Report):
 class Tasks(Report):
     """List the tasks of an executor, given by its address, or of every executor thread."""
 
+    ASLEEP = 1  # EXECUTOR_ASLEEP
+    QUEUED = 1  # TASK_QUEUED
+    FREE = 64   # TASK_FREE
+
     DONE = 0xFFFFFFFF
     DEPTH = 16
 
@@ -222,9 +226,21 @@ class Tasks(Report):
 
     def inbox(self, executor):
         task = executor["inbox"]
-        while address_of(task):
+        while address_of(task) > self.ASLEEP:
             yield task.dereference()
             task = task.dereference()["next"]
+
+    def pooled(self, executor):
+        """Those of its pools, but for slots that are free."""
+        pool = executor["pools"]
+        while address_of(pool):
+            slots = pool.dereference()
+            for i in range(int(slots["count"])):
+                at = gdb.Value(address_of(slots["slots"]) + i * int(slots["slot_bytes"]))
+                task = at.cast(gdb.lookup_type("struct task").pointer()).dereference()
+                if not int(task["state"]) & self.FREE:
+                    yield task
+            pool = slots["next"]
 
     def tasks(self, executor):
         """Those polled before, and those that were spawned and wait in the inbox for their first poll."""
@@ -233,6 +249,7 @@ class Tasks(Report):
         while address_of(task):
             seen.append(task.dereference())
             task = task.dereference()["all"]
+        seen.extend(self.pooled(executor))
         known = {address_of(task.address) for task in seen}
         seen.reverse()
         waiting = [task for task in self.inbox(executor) if address_of(task.address) not in known]
@@ -243,11 +260,12 @@ class Tasks(Report):
         pointer = address_of(executor.address)
         tasks = self.tasks(executor)
         current = address_of(executor["current"])
-        print("executor %s (%#x): %d tasks, %d polls" % (name, pointer, len(tasks), int(executor["polls"])))
+        print("executor %s (%#x): %d tasks, %d polls" % (name, pointer, len(tasks),
+              int(executor["polls"]) + sum(int(task["polls"]) for task in tasks)))
         rows = []
         for task in tasks:
             mark = "*" if address_of(task.address) == current else ""
-            state = "polled now" if mark else "queued" if int(task["queued"]) else "waiting"
+            state = "polled now" if mark else "queued" if int(task["state"]) & self.QUEUED else "waiting"
             rows.append([mark + text_of(task["name"]), state, str(int(task["polls"])),
                          "%#x" % address_of(task.address), self.awaits(task["future"])])
         if rows:

@@ -33,7 +33,7 @@ planted() {
         plant executor_park $sched 's/if (current->token) {$/if (current->token \&\& current->stack == NULL) {/' \
             'the same, of an executor'
         plant executor_park src/kernel/executor_thread.c \
-            's/^\( *\)self->thread.may_not_park = false;$/&\n\1self->thread.token = false;/' \
+            's/^\( *\)thread->may_not_park = false;$/&\n\1thread->token = false;/' \
             'an executor that parks without looking again'
         plant idle src/kernel/x86_64/arch.S 's/^    sti$/    sti\n    nop/' 'an instruction between sti and hlt'
         plant idle $life '/^        irq_save();$/d' 'the idle thread looks round with interrupts on'
@@ -47,12 +47,18 @@ planted() {
         plant yield src/thread/switch.S '/^context_switch:/,/mov/{/push %rbx/{N;s/\(.*\)\n\(.*\)/\2\n\1/}}' \
             'a switch pushes r12 before rbx'
         plant executor_batch $executor \
-            '/^uint64_t executor_poll/,/^}/{/read first/d;s/^        task = next;$/        task = task->next;/}' \
+            '/bool executor_poll_batch/,/^}/{/read first/d;s/^        task = next;$/        task = task->next;/}' \
             'the next of a batch is read after the poll'
         plant executor_batch $executor \
-            '/^    atomic_store(&task->queued, false);$/d;s/^    result = future_poll.*/&\n    atomic_store(\&task->queued, false);/' \
+            's/^    return future_poll(task->future, &task->waker);$/    enum poll result = future_poll(task->future, \&task->waker);\n    atomic_fetch_and(\&task->state, ~(uint32_t)TASK_QUEUED);\n    return result;/' \
             'a task may be queued again only after its poll'
-        plant executor_wake $executor 's/^    while (!atomic_compare_exchange_weak(&executor->inbox, &first, task));$/    while (false);\n    atomic_store(\&executor->inbox, task);/' \
+        plant executor_cancel $executor 's/(TASK_ENDED | TASK_CANCELLED))/(TASK_ENDED))/' \
+            'a cancelled task is polled on'
+        plant executor_cancel $executor '/^void task_cancel/,/^}/s/ | TASK_QUEUED) & TASK_QUEUED/) \& TASK_QUEUED/' \
+            'a cancel puts a task into the inbox that does not say so'
+        plant executor_join src/executor/task_join.c 's/^        (void)atomic_compare_exchange_strong.*$/        (void)waker;/' \
+            'a join that is dropped leaves its waker behind'
+        plant executor_wake src/executor/executor.h 's/^    while (!atomic_compare_exchange_weak(&executor->inbox, &first, task));$/    while (false);\n    atomic_store(\&executor->inbox, task);/' \
             'the inbox is written without comparing'
         plant yield $sched \
             '/^void thread_yield/,/^}/s/irq_save_now()/{IRQ_ENABLED, clock_now_ns()}/' 'a yield with interrupts on'

@@ -38,3 +38,29 @@ enum status block_on_until(struct future *future, uint64_t deadline_ns)
     }
     return STATUS_OK;
 }
+
+static uint64_t now_ns(void)
+{
+    return clock_now_ns();
+}
+
+uintptr_t executor_block_on(struct executor *executor, struct future *future)
+{
+    struct thread *current = thread_current();
+    struct task task;
+
+    executor_init(executor, &current->waker);
+    executor->clock = now_ns;
+    executor_spawn(executor, &task, current->name, future);
+    for (;;) {
+        uint64_t until_ns;
+
+        ASSERT(!current->may_not_park); /* else one executor would stop another */
+        current->may_not_park = true;
+        until_ns = executor_run(executor);
+        current->may_not_park = false;
+        if (completion_done(&task.done))
+            return task.value;
+        thread_park_until(until_ns);
+    }
+}

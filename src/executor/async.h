@@ -18,7 +18,8 @@
  *
  * The body is a block, so it indents and folds; what must live across an AWAIT lives in the frame. Two awaits on one
  * line do not compile (duplicate case), nor does an initialised local that spans an await (-Wjump-misses-init). An
- * AWAIT under a switch of the body's own panics on its first resume, as does a poll after READY. `line` and `child` say
+ * AWAIT under a switch of the body's own panics on its first resume, as does a poll after READY, or of a frame that was
+ * moved. `line` and `child` say
  * where a frame waits and for what: a backtrace of a task that is not running.
  */
 #ifndef DUET_EXECUTOR_ASYNC_H
@@ -30,7 +31,9 @@ struct async {
     struct future future;
     struct future *child; /* what it awaits, NULL between awaits */
     uint32_t line;        /* where it resumes: 0 at the start, ASYNC_DONE after ASYNC_RETURN */
+    uint32_t where;       /* the lower half of its address, from the first poll on */
 };
+_Static_assert(sizeof(struct async) <= 32, "a body's own state is half a cache line");
 
 #define ASYNC_DONE UINT32_MAX
 
@@ -52,9 +55,25 @@ static inline void async_drop(struct future *future)
         .future = { poll_, async_drop } \
     }
 
+/* The first poll of a body, or one at another address than the first: its children, and whom they left their wakers
+ * with, know the old one. */
+static inline void async_place(struct async *async)
+{
+    if (async->where)
+        panic("a future was moved after its first poll, at line %u", async->line);
+    async->where = (uint32_t)(uintptr_t)async;
+}
+
+static inline struct async *async_enter(struct async *async)
+{
+    if (unlikely(async->where != (uint32_t)(uintptr_t)async))
+        async_place(async);
+    return async;
+}
+
 /* Opens the body. The enclosing function is a poll function whose second parameter is called `waker`. */
 #define ASYNC(frame)                                                                                             \
-    for (struct async *const async_ = (frame);;)                                                                 \
+    for (struct async *const async_ = async_enter(frame);;)                                                      \
         switch (async_->line)                                                                                    \
         case 0:                                                                                                  \
             if (false) {                                                                                         \
@@ -74,11 +93,28 @@ static inline void async_drop(struct future *future)
         async_->child = NULL;                                  \
     } while (0)
 
+/* AWAIT, and the early end of the body with what its child failed with: `to` is the body's own status, in its frame,
+ * and `from` where the child leaves its. */
+#define AWAIT_OK(future_, from, to) \
+    do {                            \
+        AWAIT(future_);             \
+        (to) = (from);              \
+        if ((to) != STATUS_OK)      \
+            ASYNC_RETURN;           \
+    } while (0)
+
 /* Ends the body: the future is ready. A body ends in no other way. */
 #define ASYNC_RETURN               \
     do {                           \
         async_->line = ASYNC_DONE; \
         return POLL_READY;         \
+    } while (0)
+
+/* The same for a task's own body, with a value for who joins it (executor/executor.h). */
+#define ASYNC_RETURN_VALUE(value)                            \
+    do {                                                     \
+        async_->line = ASYNC_DONE;                           \
+        return task_return(&async_->future, waker, (value)); \
     } while (0)
 
 #endif

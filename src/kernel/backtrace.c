@@ -302,7 +302,7 @@ static bool readable(const void *at, size_t bytes)
     return address % 8 == 0 && page_present(address) && page_present(address + bytes - 1);
 }
 
-static bool has_body(uintptr_t poll)
+bool backtrace_has_body(uintptr_t poll)
 {
     struct symbol symbol;
 
@@ -330,12 +330,13 @@ static void print_wait(backtrace_sink *print, const struct async_wait *wait)
 void backtrace_task(backtrace_sink *print, const struct task *task)
 {
     struct async_wait waits[WAITS_MAX];
-    size_t count = async_trace(task->future, waits, WAITS_MAX, readable, has_body);
+    struct future *future = task_future(task);
+    size_t count = async_trace(future, waits, WAITS_MAX, readable, backtrace_has_body);
 
     for (size_t i = 0; i < count; i++)
         print_wait(print, &waits[i]);
     if (count == 0)
-        print("    async: %s\n", task->future ? "its future cannot be read" : "ended");
+        print("    async: %s\n", future ? "its future cannot be read" : "ended");
     else if (count == WAITS_MAX)
         print("    async: ...\n");
 }

@@ -39,4 +39,7 @@ void backtrace_task(backtrace_sink *print, const struct task *task);
 /* Writes what code a return address is in, "function (file:line)", or the address. Context: any. */
 void backtrace_name(char *buffer, size_t size, const void *return_address);
 
+/* Whether a future's poll function has an ASYNC body, as the names' table knows. Context: any. */
+bool backtrace_has_body(uintptr_t poll);
+
 #endif

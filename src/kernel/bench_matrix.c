@@ -259,7 +259,8 @@ static void load_join(const struct cell *cell)
 
 static uint64_t polls(void)
 {
-    return bench_executors[PRIORITY_EQUAL].executor.polls + bench_executors[PRIORITY_HIGH].executor.polls;
+    return executor_polls(&bench_executors[PRIORITY_EQUAL].executor) +
+           executor_polls(&bench_executors[PRIORITY_HIGH].executor);
 }
 
 static void probe_start(struct probe *probe, uint64_t *stamps, uint32_t capacity)

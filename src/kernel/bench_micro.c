@@ -5,11 +5,17 @@
  * Bytes are injected with interrupts on, from a thread of lower priority than what they wake; the idle figures inject
  * and halt in one step, in a thread that stands where the idle thread does.
  */
-#include "executor/sleep.h"
+#include "bridge/block_on.h"
+#include "bridge/join.h"
+#include "executor/async.h"
+#include "executor/task_pool.h"
 #include "kernel/bench.h"
+#include "kernel/console.h"
 #include "kernel/input.h"
 #include "kernel/modes.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/mmu.h"
+#include "kernel/x86_64/physical.h"
 
 enum {
     SAMPLES = BENCH_MICRO_SAMPLES,
@@ -127,21 +133,40 @@ static void wake_nothing(struct waker *waker)
     (void)waker;
 }
 
-/* An executor without a thread: polled here, by hand. */
+/* An executor without a thread of its own: it runs here. */
 static struct executor executor;
 static struct waker parent = {wake_nothing};
 
+enum {
+    BATCH = 100,
+    TASKS_FEW = 10,
+    TASKS_MOST = 1000000,
+};
+
 static struct counted {
     struct future future;
-    struct task task;
-    struct waker *peer; /* woken at each poll; NULL: the task itself */
-} counted[TASKS_MANY];
+    struct waker *peer; /* of wake_peer() */
+    uint64_t left;      /* polls until it wakes nobody */
+} counted[2];
 
-static enum poll wake_and_pend(struct future *future, struct waker *waker)
+static struct task counted_tasks[2];
+
+static enum poll wake_itself(struct future *future, struct waker *waker)
 {
     struct counted *self = container_of(future, struct counted, future);
 
-    waker_wake(self->peer ? self->peer : waker);
+    if (likely(--self->left))
+        waker_wake(waker);
+    return POLL_PENDING;
+}
+
+static enum poll wake_peer(struct future *future, struct waker *waker)
+{
+    struct counted *self = container_of(future, struct counted, future);
+
+    (void)waker;
+    if (likely(--self->left))
+        waker_wake(self->peer);
     return POLL_PENDING;
 }
 
@@ -159,69 +184,226 @@ static enum poll ready(struct future *future, struct waker *waker)
     return POLL_READY;
 }
 
-static void spawn(struct counted *self, enum poll (*poll)(struct future *, struct waker *), struct waker *peer)
+/* Begins anew, with `count` tasks that wait for each other, or the one for itself. */
+static void set_up_counted(unsigned count)
 {
-    *self = (struct counted){.future = {.poll = poll}, .peer = peer};
-    executor_spawn(&executor, &self->task, "counted", &self->future);
+    executor_init(&executor, &parent);
+    for (unsigned i = 0; i < count; i++) {
+        counted[i] = (struct counted){.future = {.poll = pend}};
+        executor_spawn(&executor, &counted_tasks[i], "counted", &counted[i].future);
+    }
+    (void)executor_run(&executor);
+    for (unsigned i = 0; i < count; i++) {
+        counted[i].future.poll = count > 1 ? wake_peer : wake_itself;
+        counted[i].peer = &counted_tasks[1 - i].waker;
+    }
 }
 
-/* Repeats what takes `polls` polls a hundred times in a row and reports what once takes: it is shorter than two stamps
- * are apart. */
-static void report_polls(const char *name, unsigned polls)
+/* How long the executor runs until each of them was polled a hundred times, one after the other, and what that makes
+ * for once: it is shorter than two stamps are apart. */
+static void bench_wakes(const char *name, unsigned count)
 {
-    enum { REPEATS = 100 };
+    set_up_counted(count);
+    for (unsigned i = 0; i < SAMPLES / 10; i++) {
+        uint64_t before;
 
+        counted[0].left = counted[1].left = BATCH + 1;
+        waker_wake(&counted_tasks[0].waker);
+        before = rdtsc();
+        (void)executor_run(&executor);
+        bench_sample((rdtsc() - before) / BATCH);
+    }
+    bench_report(name, "instructions");
+    ASSERT(executor_polls(&executor) == count + SAMPLES / 10 * (count * (uint64_t)BATCH + 1));
+}
+
+static TASK_SLOTS(struct future) spawn_slots[BATCH];
+
+/* Takes frames, spawns, runs and ends `batch` tasks at a time. */
+static void bench_spawn_pooled(const char *name, unsigned batch)
+{
+    struct task_pool pool;
+
+    executor_init(&executor, &parent);
+    task_pool_init(&pool, &executor, "spawned", spawn_slots, sizeof(spawn_slots[0]), ARRAY_SIZE(spawn_slots));
     for (unsigned i = 0; i < SAMPLES / 10; i++) {
         uint64_t before = rdtsc();
 
-        for (unsigned poll = 0; poll < REPEATS * polls; poll++)
-            (void)executor_poll(&executor, 0);
-        bench_sample((rdtsc() - before) / REPEATS);
+        for (unsigned task = 0; task < batch; task++) {
+            struct future *frame = task_pool_take(&pool);
+
+            ASSERT(frame);
+            frame->poll = ready;
+            frame->drop = NULL;
+            task_pool_spawn_detached(&pool, frame);
+        }
+        (void)executor_run(&executor);
+        bench_sample((rdtsc() - before) / batch);
     }
     bench_report(name, "instructions");
+    ASSERT(executor_polls(&executor) == SAMPLES / 10 * batch && task_pool_used(&pool) == 0);
+}
+
+static void bench_spawn_static(const char *name, unsigned batch)
+{
+    static struct task tasks[BATCH];
+    static struct future future = {.poll = ready};
+
+    executor_init(&executor, &parent);
+    for (unsigned i = 0; i < SAMPLES / 10; i++) {
+        uint64_t before = rdtsc();
+
+        for (unsigned task = 0; task < batch; task++)
+            executor_spawn(&executor, &tasks[task], "spawned", &future);
+        (void)executor_run(&executor);
+        bench_sample((rdtsc() - before) / batch);
+    }
+    bench_report(name, "instructions");
+    ASSERT(executor_polls(&executor) == SAMPLES / 10 * batch && completion_done(&tasks[0].done));
+}
+
+/* Wakes `count` tasks, one after the other, and has each polled: all of it, in instructions, the best of a few times.
+ */
+static uint64_t round_robin(char *slots, size_t slot_bytes, unsigned count)
+{
+    uint64_t best = UINT64_MAX;
+
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t ticks = rdtsc();
+
+        for (char *slot = slots; slot < slots + count * slot_bytes; slot += slot_bytes)
+            waker_wake(&((struct task *)(void *)slot)->waker);
+        (void)executor_run(&executor);
+        ticks = rdtsc() - ticks;
+        if (ticks < best)
+            best = ticks;
+    }
+    return best;
+}
+
+/* Memory in one piece of addresses, however much: NULL if there is not so much. It is not given back. */
+static void *map_pages(size_t bytes)
+{
+    char *pages = mmu_reserve(bytes);
+
+    for (size_t at = 0; at < bytes; at += PAGE_BYTES) {
+        struct physical frame;
+
+        if (frame_alloc(&frame) != STATUS_OK ||
+            mmu_map(pages + at, frame, PAGE_BYTES, PAGE_WRITE | PAGE_GLOBAL) != STATUS_OK)
+            return NULL;
+    }
+    return pages;
+}
+
+/* Tasks of 96 bytes, of which 32 are their state. */
+static void bench_round_robin(unsigned most)
+{
+    static struct task_pool pool;
+    typedef TASK_SLOTS(struct async) slot;
+    slot *slots = NULL;
+    uint64_t few, many;
+
+    ASSERT(most > TASKS_FEW);
+    if (frames_free() * PAGE_BYTES > most * sizeof(*slots) * 5 / 4)
+        slots = map_pages(most * sizeof(*slots));
+    if (!slots) {
+        console_print("task.round_robin: no memory for %u tasks of %zu bytes: skipped\n", most, sizeof(*slots));
+        return;
+    }
+    executor_init(&executor, &parent);
+    task_pool_init(&pool, &executor, "counted", slots, sizeof(*slots), most);
+    for (unsigned i = 0; i < most; i++) {
+        struct async *frame = task_pool_take(&pool);
+
+        ASSERT(frame);
+        *frame = (struct async){.future = {.poll = pend}};
+        task_pool_spawn_detached(&pool, frame);
+    }
+    (void)executor_run(&executor);
+    few = round_robin((char *)slots, sizeof(*slots), TASKS_FEW);
+    many = round_robin((char *)slots, sizeof(*slots), most);
+    ASSERT(executor_polls(&executor) == most + 3 * (uint64_t)(most + TASKS_FEW));
+    if (most == TASKS_MANY)
+        bench_report_one("task.round_robin_10", few / TASKS_FEW, "instructions");
+    bench_report_one(most == TASKS_MANY ? "task.round_robin_10k" : "task.round_robin_1M", many / most, "instructions");
+    /* What each task more than those few takes: the same, to the instruction, if nothing is left over. */
+    bench_report_one(most == TASKS_MANY ? "task.growth_10k" : "task.growth_1M", (many - few) / (most - TASKS_FEW),
+                     "instructions");
+    bench_report_one(most == TASKS_MANY ? "task.growth_10k_rest" : "task.growth_1M_rest",
+                     (many - few) % (most - TASKS_FEW), "instructions");
+    bench_report_one("task.bytes", sizeof(*slots), "bytes");
+}
+
+/* ---- a neighbour that computes ---- */
+
+enum { DELAY_COMPUTE_NS = 100000000, DELAY_AFTER_NS = 1000000, DELAY_ROUNDS = 10 };
+
+/* Woken by a timer interrupt a millisecond after its neighbour began to compute. */
+static struct delayed {
+    struct future future;
+    struct task task;
+    struct waker waker;
+    struct timer timer;
+    uint64_t late_ns;
+    bool began;
+} delayed;
+
+static void delayed_due(struct waker *waker)
+{
+    (void)waker;
+    waker_wake(&delayed.task.waker);
+}
+
+static enum poll delayed_poll(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    if (!delayed.began) {
+        delayed.began = true;
+        return POLL_PENDING;
+    }
+    delayed.late_ns = clock_now_ns() - delayed.timer.deadline_ns;
+    return POLL_READY;
+}
+
+static enum poll compute(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    sched_timer_start(&delayed.timer, clock_now_ns() + DELAY_AFTER_NS, &delayed.waker);
+    bench_compute(DELAY_COMPUTE_NS);
+    return POLL_READY;
+}
+
+static void bench_delay(const char *name, struct executor *of_neighbour)
+{
+    struct future computes = {.poll = compute};
+    struct task task;
+
+    for (unsigned i = 0; i < DELAY_ROUNDS; i++) {
+        delayed = (struct delayed){.future = {.poll = delayed_poll}, .waker = {delayed_due}};
+        executor_spawn(of_neighbour, &delayed.task, "delayed", &delayed.future);
+        thread_sleep_until(clock_now_ns() + DELAY_AFTER_NS);
+        executor_spawn(&bench_executors[PRIORITY_EQUAL].executor, &task, "computes", &computes);
+        (void)task_join_wait(&task);
+        (void)task_join_wait(&delayed.task);
+        bench_sample(delayed.late_ns);
+    }
+    bench_report(name, "ns");
 }
 
 static void bench_tasks(void)
 {
-    executor_init(&executor, &parent);
-    spawn(&counted[0], wake_and_pend, NULL);
-    report_polls("task.self_wake", 1);
-
-    /* Two tasks, of which each wakes the other and never itself: one is ready at a time, so a round trip is two polls.
-     */
-    executor_init(&executor, &parent);
-    spawn(&counted[1], pend, NULL);
-    (void)executor_poll(&executor, 0);
-    counted[1].future.poll = wake_and_pend;
-    counted[1].peer = &counted[0].task.waker;
-    spawn(&counted[0], wake_and_pend, &counted[1].task.waker);
-    report_polls("task.pingpong", 2);
-    ASSERT(counted[0].task.polls + 1 == counted[1].task.polls);
-
-    executor_init(&executor, &parent);
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        uint64_t before = rdtsc();
-
-        spawn(&counted[0], ready, NULL);
-        (void)executor_poll(&executor, 0);
-        bench_sample(rdtsc() - before);
-    }
-    bench_report("task.spawn", "instructions");
-
-    executor_init(&executor, &parent);
-    for (unsigned i = 0; i < TASKS_MANY; i++)
-        spawn(&counted[i], pend, NULL);
-    (void)executor_poll(&executor, 0);
-    for (unsigned i = 0; i < 10; i++) {
-        uint64_t before = rdtsc();
-
-        for (unsigned task = 0; task < TASKS_MANY; task++)
-            waker_wake(&counted[task].task.waker);
-        (void)executor_poll(&executor, 0);
-        bench_sample((rdtsc() - before) / TASKS_MANY);
-    }
-    bench_report("task.round_robin_10k", "instructions");
-    bench_report_one("task.bytes", sizeof(struct task) + 32, "bytes");
+    bench_delay("task.delay_same_executor", &bench_executors[PRIORITY_EQUAL].executor);
+    bench_delay("task.delay_higher_executor", &bench_executors[PRIORITY_HIGH].executor);
+    bench_wakes("task.self_wake", 1);
+    bench_wakes("task.pingpong", 2);
+    bench_spawn_static("task.spawn", BATCH);
+    bench_spawn_static("task.spawn_one", 1);
+    bench_spawn_pooled("task.spawn_pooled", BATCH);
+    bench_round_robin(TASKS_MANY);
+    bench_round_robin(TASKS_MOST);
 }
 
 void bench_micro(void)

@@ -1,22 +1,74 @@
 /* The bridge between the two halves: it is this short because a thread's waker is all that an executor needs. */
 #include "kernel/executor_thread.h"
 
+#include "kernel/backtrace.h"
+#include "kernel/kmalloc.h"
+#include "kernel/log.h"
 #include "lib/clock.h"
 
-struct executor_thread *executor_thread_all;
+enum {
+    INSIGHT_LINES = 256,
+    POLL_BUDGET_NS = 1000000,
+};
+#define PATIENCE_NS UINT64_C(60000000000)
 
-_Noreturn static void *executor_thread_main(void *argument)
+struct executor_thread *executor_thread_all;
+bool executor_thread_insight;
+
+static uint64_t now_ns(void)
+{
+    return clock_now_ns();
+}
+
+static void warn(const struct task *task, const struct insight_line *line, uint64_t ns)
+{
+    if (line->body)
+        log_warning("task %s: a poll of %lu us, begun at line %u", task->name, (unsigned long)(ns / 1000),
+                    line->longest_line);
+    else
+        log_warning("task %s: a poll of %lu us", task->name, (unsigned long)(ns / 1000));
+}
+
+/* Without memory for it, the executor goes without. */
+static void begin_insight(struct executor *executor)
+{
+    struct insight *insight = kzalloc(1, sizeof(*insight));
+    struct insight_line *lines = kzalloc(INSIGHT_LINES, sizeof(*lines));
+
+    if (!insight || !lines) {
+        kfree(insight);
+        kfree(lines);
+        return;
+    }
+    insight->lines = lines;
+    insight->count = INSIGHT_LINES;
+    insight->budget_ns = POLL_BUDGET_NS;
+    insight->patience_ns = PATIENCE_NS;
+    insight->has_body = backtrace_has_body;
+    insight->overran = warn;
+    executor_insight(executor, insight);
+}
+
+static void park(struct executor *executor, uint64_t until_ns)
+{
+    struct thread *thread = &container_of(executor, struct executor_thread, executor)->thread;
+
+    thread->may_not_park = false;
+    if (likely(until_ns == TIMER_NEVER))
+        thread_park();
+    else
+        thread_park_until(until_ns);
+    thread->may_not_park = true;
+}
+
+static void *executor_thread_main(void *argument)
 {
     struct executor_thread *self = argument;
 
-    for (;;) {
-        uint64_t deadline_ns;
-
-        self->thread.may_not_park = true; /* a future that blocked would stop every other one */
-        deadline_ns = executor_poll(&self->executor, clock_now_ns());
-        self->thread.may_not_park = false;
-        thread_park_until(deadline_ns);
-    }
+    self->thread.may_not_park = true; /* a future that blocked would stop every other one */
+    (void)executor_run(&self->executor);
+    self->thread.may_not_park = false;
+    return NULL;
 }
 
 enum status executor_thread_start(struct executor_thread *self, const char *name, unsigned priority)
@@ -24,12 +76,31 @@ enum status executor_thread_start(struct executor_thread *self, const char *name
     enum status status;
 
     executor_init(&self->executor, &self->thread.waker);
+    self->executor.clock = now_ns;
+    self->executor.park = park;
+    if (executor_thread_insight)
+        begin_insight(&self->executor);
     status = thread_start(&self->thread, name, priority, executor_thread_main, self);
     if (status != STATUS_OK)
         return status;
     self->next = executor_thread_all;
     executor_thread_all = self;
     return STATUS_OK;
+}
+
+void executor_thread_stop(struct executor_thread *self)
+{
+    struct executor_thread **link = &executor_thread_all;
+
+    executor_stop(&self->executor);
+    (void)thread_join(&self->thread);
+    while (*link != self)
+        link = &(*link)->next;
+    *link = self->next;
+    if (self->executor.insight) {
+        kfree(self->executor.insight->lines);
+        kfree(self->executor.insight);
+    }
 }
 
 const struct task *executor_thread_task(void)

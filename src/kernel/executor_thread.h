@@ -4,7 +4,7 @@
 #ifndef DUET_KERNEL_EXECUTOR_THREAD_H
 #define DUET_KERNEL_EXECUTOR_THREAD_H
 
-#include "executor/executor.h"
+#include "executor/insight.h"
 #include "thread/thread.h"
 
 struct executor_thread {
@@ -16,9 +16,15 @@ struct executor_thread {
 /* Every executor thread, latest first, for reports and debuggers. */
 extern struct executor_thread *executor_thread_all;
 
-/* Starts a thread that polls its executor whenever a task is ready and is parked when none is. It never ends.
- * Context: thread. */
+/* Whether executors that are started from now on count and time their tasks. Set at boot; off. */
+extern bool executor_thread_insight;
+
+/* Starts a thread that polls its executor whenever a task is ready and is parked when none is. It ends
+ * only by executor_thread_stop(). Context: thread. */
 enum status executor_thread_start(struct executor_thread *self, const char *name, unsigned priority) must_check;
+
+/* Waits until its executor has no task left, and ends it. Context: thread, not one of its tasks. */
+void executor_thread_stop(struct executor_thread *self);
 
 /* The task being polled by the running thread, NULL if none is. Context: any. */
 const struct task *executor_thread_task(void);

@@ -2,6 +2,7 @@
  * From boot.S to a running system, in the order in which things come to depend on each other.
  */
 #include "kernel/console.h"
+#include "kernel/executor_thread.h"
 #include "kernel/facts.h"
 #include "kernel/input.h"
 #include "kernel/kmalloc.h"
@@ -140,6 +141,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
     sched_choose();
     interrupt_set_insight(options.insight);
+    executor_thread_insight = options.insight;
     irq_restore(IRQ_ENABLED);
     irqoff_reset();
     input_init();

@@ -222,17 +222,45 @@ void report_threads_json(report_send *send)
     send(&json);
 }
 
+static void report_insight(report_print *print, const struct executor *executor, const struct task *task)
+{
+    const struct insight_line *line = insight_line_of(executor, task);
+
+    if (line)
+        print("    %lu polls, %lu wakes, %lu its own; polled for %lu us, the longest %lu us from line %u; ready for "
+              "%lu us"
+              "%s%s\n",
+              (unsigned long)line->polls, (unsigned long)line->wakes, (unsigned long)line->self_wakes,
+              (unsigned long)(line->poll_ns / 1000), (unsigned long)(line->longest_ns / 1000), line->longest_line,
+              (unsigned long)(line->waiting_ns / 1000), insight_lint(executor, line, clock_now_ns()) ? ": " : "",
+              insight_lint_text(insight_lint(executor, line, clock_now_ns())));
+}
+
+/* What its time went into, in thousandths. */
+static void report_shares(report_print *print, const struct insight *insight)
+{
+    uint64_t all_ns = clock_now_ns() - insight->begun_ns + 1;
+    uint64_t idle = insight->idle_ns * 1000 / all_ns, polling = insight->poll_ns * 1000 / all_ns;
+
+    print("  of 1000: %lu idle, %lu polling, %lu its own or preempted; %lu polls over budget\n", (unsigned long)idle,
+          (unsigned long)polling, (unsigned long)(1000 - idle - polling), (unsigned long)insight->overruns);
+}
+
 static void report_executor(report_print *print, struct executor_thread *at)
 {
     uint64_t flags;
 
-    print("tasks of %s, %lu polls:\n", at->thread.name, (unsigned long)at->executor.polls);
+    print("tasks of %s, %lu polls:\n", at->thread.name, (unsigned long)executor_polls(&at->executor));
+    if (at->executor.insight)
+        report_shares(print, at->executor.insight);
     preempt_disable(); /* tasks end on their executor's thread, which does not run meanwhile */
-    for (const struct task *task = at->executor.all; task; task = task->all) {
+    for (const struct task *task = NULL; (task = executor_next_task(&at->executor, task)) != NULL;) {
         print("  %-16s %8u polls, %s\n", task->name, task->polls,
               task == at->executor.current ? "being polled"
-              : atomic_load(&task->queued) ? "ready"
+              : task_queued(task)          ? "ready"
                                            : "waiting");
+        if (at->executor.insight)
+            report_insight(print, &at->executor, task);
         flags = irq_save();
         backtrace_task(print, task);
         irq_restore(flags);

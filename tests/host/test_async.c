@@ -249,6 +249,22 @@ Test(async, panics_at_the_first_resume_under_a_switch_of_the_bodys_own, .exit_co
     future_poll(&misuse.async.future, &task_waker);
 }
 
+Test(async, panics_when_its_frame_was_moved_after_its_first_poll, .exit_code = PANIC_EXIT)
+{
+    struct body body = body_make(1), moved;
+
+    expect_poll(&body, POLL_PENDING, "begin");
+    moved = body;
+    future_poll(&moved.async.future, &task_waker);
+}
+
+Test(async, may_be_moved_before_its_first_poll)
+{
+    struct body body = body_make(1), moved = body;
+
+    expect_poll(&moved, POLL_PENDING, "begin");
+}
+
 /* ---- what must not compile --------------------------------------------------------------------------------------- */
 
 #define SNIPPET_HEAD                                                             \

@@ -85,10 +85,10 @@ TEST(late_wakes, "executor.late_wakes_do_nothing")
     raise_40();
     for (unsigned i = 0; i < TASKS; i++)
         task_wait(&waiting[i].task);
-    polls = normal()->polls;
+    polls = executor_polls(normal());
     raise_40();
     sleep_for(5 * MS);
-    CHECK_EQUAL(normal()->polls, polls);
+    CHECK_EQUAL(executor_polls(normal()), polls);
 }
 
 /* Wakes itself in every poll, until it is told to end. */
@@ -138,7 +138,7 @@ static enum poll napping_poll(struct future *future, struct waker *waker)
 
     ASYNC (&self->async) {
         for (; self->left; self->left--) {
-            self->deadline_ns = self->executor->now_ns + self->period_ns;
+            self->deadline_ns = executor_now(self->executor) + self->period_ns;
             self->nap = sleep_until(self->executor, self->deadline_ns);
             AWAIT(&self->nap.future);
             self->early += clock_now_ns() < self->deadline_ns;
@@ -212,17 +212,17 @@ TEST(parked, "executor.parked_when_idle")
     waiting_spawn(&executor->executor, 10);
     normal_settle();
     CHECK_EQUAL(thread_state(&executor->thread), THREAD_PARKED);
-    polls = executor->executor.polls;
+    polls = executor_polls(&executor->executor);
     switches = executor->thread.switches;
     sleep_for(50 * MS);
-    CHECK_EQUAL(executor->executor.polls, polls);
+    CHECK_EQUAL(executor_polls(&executor->executor), polls);
     CHECK_EQUAL(executor->thread.switches, switches);
     for (unsigned i = 0; i < 10; i++) {
         atomic_store(&waiting[i].go, true);
         waker_wake(waiting[i].waker);
         task_wait(&waiting[i].task);
     }
-    CHECK_EQUAL(executor->executor.polls, polls + 10);
+    CHECK_EQUAL(executor_polls(&executor->executor), polls + 10);
 }
 
 /* A poll that lasts until the other executor was seen at work. */

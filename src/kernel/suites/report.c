@@ -180,6 +180,45 @@ TEST(tasks_report, "report.tasks")
     CHECK(line_with("report-sleeper") == NULL);
 }
 
+static enum poll spins_poll(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    spin_for(3 * MS);
+    return POLL_PENDING;
+}
+
+TEST(insight_report, "report.insight")
+{
+    static struct executor_thread executor;
+    struct future spins = {.poll = spins_poll};
+    struct insight_line *line;
+    struct task task;
+
+    executor_thread_insight = true;
+    if (executor_thread_start(&executor, "insight", THREAD_PRIORITY_NORMAL) != STATUS_OK)
+        panic("no stack for a test's executor");
+    executor_thread_insight = false;
+    executor_spawn(&executor.executor, &task, "spins", &spins);
+    sleep_until_holds(task.polls == 1 && !executor.executor.current);
+    sleep_for(6 * MS);
+    waker_wake(&task.waker);
+    sleep_until_holds(task.polls == 2 && !executor.executor.current);
+    line = insight_line_of(&executor.executor, &task);
+    CHECK(line != NULL);
+    CHECK_EQUAL(line->polls, 2);
+    CHECK_EQUAL(line->wakes, 1);
+    CHECK(line->longest_ns >= 3 * MS);
+    CHECK_EQUAL(executor.executor.insight->overruns, 2);
+    CHECK(executor.executor.insight->idle_ns >= 5 * MS);
+    report(report_tasks);
+    CHECK(line_with("2 polls, 1 wakes, 0 its own") != NULL);
+    CHECK(line_with("exceeded its budget") != NULL);
+    CHECK(line_with("of 1000: ") != NULL);
+    task_cancel(&task);
+    executor_thread_stop(&executor);
+}
+
 TEST(interrupts_report, "report.interrupts")
 {
     char wanted[64];

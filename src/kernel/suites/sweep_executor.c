@@ -1,4 +1,5 @@
 /* Scenarios of the sweep: an executor that is woken, polls a batch, and parks. */
+#include "executor/task_join.h"
 #include "kernel/executor_thread.h"
 #include "kernel/suites/support.h"
 #include "kernel/suites/sweep.h"
@@ -71,10 +72,10 @@ static void workers_check(void)
 
     sleep_for(US);
     SWEEP_CHECK(thread_state(&executor->thread) == THREAD_PARKED);
-    SWEEP_CHECK(!executor->executor.current && !atomic_load(&executor->executor.inbox));
+    SWEEP_CHECK(!executor->executor.current && atomic_load(&executor->executor.inbox) == EXECUTOR_ASLEEP);
     for (unsigned i = 0; i < TASKS; i++) {
         SWEEP_CHECK(!atomic_load(&workers[i].work) && !workers[i].nested);
-        SWEEP_CHECK(!atomic_load(&workers[i].task.queued));
+        SWEEP_CHECK(!task_queued(&workers[i].task));
         SWEEP_CHECK(workers[i].polls <= 1 + workers[i].done);
         done += workers[i].done;
     }
@@ -145,3 +146,126 @@ static void park_window(void)
 }
 
 SWEEP(executor_park, equal_set_up, park_window, strike_first_and_last, workers_check)
+
+/* ---- cancel: by a thread and by the interrupt, of a task that is woken meanwhile -----------------------------------
+ */
+
+static unsigned drops;
+
+static void worker_drop(struct future *future)
+{
+    (void)future;
+    drops++;
+}
+
+static void cancel_set_up(void)
+{
+    workers_set_up(THREAD_PRIORITY_NORMAL);
+    drops = 0;
+    workers[0].future.drop = worker_drop;
+}
+
+static void cancel_window(void)
+{
+    opens_in = 0;
+    work_give(0);
+    settle();
+    task_cancel(&workers[0].task);
+    settle();
+    sweep_close();
+}
+
+static void strike_cancel(void)
+{
+    waker_wake(&workers[0].task.waker);
+    task_cancel(&workers[0].task);
+    work_give(1);
+}
+
+/* Dropped once, done once, and nobody else missed anything. */
+static void cancel_check(void)
+{
+    unsigned polls;
+
+    SWEEP_CHECK(task_take_value(&workers[0].task) == TASK_CANCELLED_VALUE && drops == 1);
+    polls = workers[0].polls;
+    waker_wake(&workers[0].task.waker);
+    task_cancel(&workers[0].task);
+    sleep_for(US);
+    SWEEP_CHECK(thread_state(&executor->thread) == THREAD_PARKED);
+    SWEEP_CHECK(workers[0].polls == polls && drops == 1);
+    SWEEP_CHECK(workers[1].done == 1);
+    for (unsigned i = 1; i < TASKS; i++) {
+        atomic_store(&workers[i].over, true);
+        waker_wake(&workers[i].task.waker);
+        task_wait(&workers[i].task);
+    }
+    SWEEP_CHECK(!executor->executor.all);
+}
+
+SWEEP(executor_cancel, cancel_set_up, cancel_window, strike_cancel, cancel_check)
+
+/* ---- join: a task ends whose joiner is cancelled by the interrupt --------------------------------------------------
+ */
+
+static struct task_join first_join;
+static struct task joiner;
+
+static void wake_of_nobody(struct waker *waker)
+{
+    (void)waker;
+    SWEEP_CHECK(!"a joiner that has ended is woken");
+}
+
+/* The joiner's memory is its owner's again. */
+static void joiner_done(struct waker *waker)
+{
+    (void)waker;
+    joiner.waker.wake = wake_of_nobody;
+}
+
+static struct waker on_joiner_done = {joiner_done};
+
+static void join_set_up(void)
+{
+    workers_set_up(THREAD_PRIORITY_NORMAL);
+    first_join = task_join(&workers[0].task);
+    executor_spawn(&executor->executor, &joiner, "joiner", &first_join.future);
+    SWEEP_CHECK(completion_register(&joiner.done, &on_joiner_done));
+    settle();
+}
+
+static void join_window(void)
+{
+    sweep_open();
+    atomic_store(&workers[0].over, true);
+    work_give(0);
+    settle();
+    sweep_close();
+}
+
+static void strike_joiner(void)
+{
+    task_cancel(&joiner);
+}
+
+/* It has ended, one way or the other, and nothing points at it. */
+static void join_check(void)
+{
+    uintptr_t value;
+
+    task_wait(&joiner);
+    value = task_take_value(&joiner);
+    SWEEP_CHECK(value == TASK_CANCELLED_VALUE || first_join.value == (uintptr_t)&workers[0].future);
+    SWEEP_CHECK(completion_done(&workers[0].task.done));
+    sleep_for(US);
+    SWEEP_CHECK(thread_state(&executor->thread) == THREAD_PARKED);
+    for (unsigned i = 1; i < TASKS; i++) {
+        atomic_store(&workers[i].over, true);
+        waker_wake(&workers[i].task.waker);
+        task_wait(&workers[i].task);
+    }
+    SWEEP_CHECK(!executor->executor.all);
+}
+
+SWEEP(executor_join, join_set_up, join_window, strike_joiner, join_check)
