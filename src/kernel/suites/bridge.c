@@ -268,7 +268,6 @@ static enum poll async_number(struct future *future, struct waker *waker)
     struct number *self = container_of(future, struct number, async.future);
 
     ASYNC (&self->async) {
-        self->yield = yield_now();
         AWAIT(&self->yield.future);
         self->number = 42;
         ASYNC_RETURN;
@@ -285,7 +284,7 @@ static enum poll example_task(struct future *future, struct waker *waker)
     struct example *self = container_of(future, struct example, async.future);
 
     ASYNC (&self->async) {
-        self->number = (struct number){.async = ASYNC_BODY(async_number)};
+        self->number = (struct number){.async = ASYNC_BODY(async_number), .yield = yield_now()};
         AWAIT(&self->number.async.future);
         console_print("async number: %u\n", self->number.number);
         ASYNC_RETURN;
