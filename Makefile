@@ -62,7 +62,7 @@ UBSAN_SRC := src/kernel/ubsan.c src/kernel/suites/ubsan.c
 KERNEL_SRC := $(PURE_SRC) $(wildcard src/kernel/*.c src/kernel/x86_64/*.c src/kernel/x86_64/*.S src/kernel/suites/*.c src/kernel/suites/*.S)
 KERNEL_SRC := $(filter-out $(UBSAN_SRC),$(KERNEL_SRC)) $(if $(SAN),$(UBSAN_SRC))
 KERNEL_OBJ := $(KERNEL_SRC:%=$(KBUILD)/%.o)
-HOST_TEST_SRC := $(wildcard tests/host/*.c)
+HOST_TEST_SRC := $(wildcard tests/host/*.c) tools/native/check.c
 QEMU_TEST_SRC := $(wildcard tests/qemu/*.c)
 BENCH_SRC := $(wildcard tools/bench/*.c)
 SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
@@ -150,6 +150,38 @@ bench: deps-build deps-bench ## compare the cooperative with the preemptive driv
 	@$(MAKE) -s $(ISO) build/bench/duet-bench
 	@build/bench/duet-bench --kernel $(KERNEL) --iso $(ISO) --machine tools/reference-machine --out build/bench \
 	    $(if $(QUICK),--quick)
+
+# Duet's own sources and its peers', as programs of the host.
+NATIVE := build/bench-native
+NATIVE_SRC := $(wildcard tools/native/*.c tools/native/*.cpp)
+NATIVE_PURE := $(wildcard src/lib/*.c src/executor/*.c)
+NATIVE_FLAGS := -O2 -g -Isrc -Itests/host -D_GNU_SOURCE -Wall -Wextra -Werror
+$(NATIVE)/src/lib/mem.c.o: EXTRA := -Dmemcpy=duet_memcpy -Dmemmove=duet_memmove -Dmemset=duet_memset -Dmemcmp=duet_memcmp
+
+$(NATIVE)/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc -std=c17 $(NATIVE_FLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+
+$(NATIVE)/%.cpp.o: %.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCXX)
+	$(Q)g++ -std=c++20 $(NATIVE_FLAGS) -DNDEBUG -MMD -MP -c $< -o $@
+
+$(NATIVE)/pure.a: $(NATIVE_PURE:%=$(NATIVE)/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(NATIVE)/duet-native: $(NATIVE_SRC:%=$(NATIVE)/%.o) $(NATIVE)/pure.a
+	$(call say,LD)
+	$(Q)g++ -Wl,-z,now $^ -luv -lpth -lboost_context -lpthread -o $@
+
+-include $(patsubst %,$(NATIVE)/%.d,$(basename $(NATIVE_PURE:%=%.o)) $(basename $(NATIVE_SRC:%=%.o)))
+
+.PHONY: bench-native
+bench-native: deps-build deps-bench-native ## compare the executor on this host with coroutines, fibers, libuv, threads (QUICK=1: shorter)
+	@$(MAKE) -s $(NATIVE)/duet-native
+	@$(NATIVE)/duet-native --check
+	@$(NATIVE)/duet-native --out $(NATIVE) $(if $(QUICK),--quick)
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 
@@ -240,10 +272,10 @@ format: deps-lint ## rewrite the sources as clang-format wants them
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-bench deps-test deps-lint deps-debug clean help
+.PHONY: deps deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug clean help
 deps: ## install every Debian package of deps.txt that is missing
-	@tools/deps.sh build bench test lint debug
-deps-build deps-bench deps-test deps-lint deps-debug:
+	@tools/deps.sh build bench bench-native test lint debug
+deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug:
 	@tools/deps.sh $(@:deps-%=%)
 
 clean: ## remove everything built
