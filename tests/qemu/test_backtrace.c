@@ -159,7 +159,7 @@ ParameterizedTest(struct kernel *kernel, backtrace,
     line = expect(machine, line, "leaf_poll", false); /* whose loop may be interrupted in a header's inlined line */
     line = expect(machine, line, "inner_poll", false);
     line = expect(machine, line, "outer_poll", false);
-    line = expect(machine, line, "executor_poll", false);
+    line = expect(machine, line, "executor_run", false);
     line = expect(machine, line, "executor_thread_main", false);
     line = expect(machine, line, "thread_trampoline", false);
     if (strncmp(line, "    async outer_poll ", 21) != 0)

@@ -130,6 +130,8 @@ static const struct figure {
     {"thread.sem_oneway", "instructions", 1000},
     {"thread.sem_oneway_wait", "instructions", 1000},
     {"thread.sem_pingpong", "instructions", 1000},
+    {"thread.sem_oneway_insight", "instructions", 1000},
+    {"thread.yield_insight", "instructions", 1000},
     {"thread.event_oneway", "instructions", 1000},
     {"thread.event_oneway_wait", "instructions", 1000},
     {"thread.queue_oneway", "instructions", 1000},
@@ -272,7 +274,7 @@ Test(bench, a_wait_is_bounded_by_inheritance_and_else_as_long_as_others_compute,
 /* What preempts it waits for a line of a report, or for the rest of it. */
 Test(bench, a_kernel_that_is_preempted_at_its_edges_alone_is_later, .timeout = 300)
 {
-    struct machine *machine = threads_run();
+    struct machine *machine = threads_run(THREADS);
     json_int_t medians[FIGURES];
 
     read_figures(machine, medians);

@@ -10,11 +10,17 @@
 #include "thread/semaphore.h"
 #include "thread/wait_queue.h"
 
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define CHECKED_ARITHMETIC
+#endif
+#endif
+
 enum {
     DEADLINES = 200, /* of each kind */
     DEADLINE_NS_MIN = 1000,
     DEADLINE_DOUBLINGS = 12,
-#ifdef __OPTIMIZE__
+#if defined(__OPTIMIZE__) && !defined(CHECKED_ARITHMETIC)
     LATE_NS = 1000,
 #else
     LATE_NS = 2000, /* the way from the deadline to the caller has twice as many instructions */

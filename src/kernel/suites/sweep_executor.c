@@ -214,7 +214,7 @@ static struct task joiner;
 static void wake_of_nobody(struct waker *waker)
 {
     (void)waker;
-    SWEEP_CHECK(!"a joiner that has ended is woken");
+    sweep_fail(__FILE__, __LINE__, "a joiner that has ended is woken");
 }
 
 /* The joiner's memory is its owner's again. */
