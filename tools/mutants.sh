@@ -98,8 +98,9 @@ mutants() {
     change src/thread/rwlock.c '/^    mutex_inherit(cpu, mutex_owner(side));$/d' 'an rwlock lends nothing'
     change src/thread/wait_queue.c '0,/while (!condition/s/while (!condition/if (!condition/' \
         'a condition is asked once'
-    change src/executor/executor.c '/atomic_store(&task->queued, false);/d' 'a task polled once is queued for ever'
-    change src/executor/executor.c 's/if (!atomic_exchange(&task->queued, true))$/atomic_store(\&task->queued, true);/' \
+    change src/executor/executor.c 's/atomic_fetch_sub(&task->state, TASK_QUEUED) - TASK/atomic_load(\&task->state) - TASK/' \
+        'a task polled once is queued for ever'
+    change src/executor/executor.c 's/if (!(atomic_fetch_or(&task->state, TASK_QUEUED) & TASK_QUEUED))$/atomic_fetch_or(\&task->state, TASK_QUEUED);/' \
         'wakes do not coalesce'
     change src/kernel/executor_thread.c 's/may_not_park = true/may_not_park = false/' 'a poll may park'
 }

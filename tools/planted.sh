@@ -72,7 +72,7 @@ planted() {
             'a timer is queued with interrupts on'
         plant woken_sleep $sched '/^    timer_queue_remove(&cpu->timers, &current->deadline);$/d' \
             'who is woken from its sleep leaves its timer behind'
-        plant life $life '/^void \*thread_join/,/^}/s/flags = irq_save();/flags = IRQ_ENABLED;/' \
+        plant life $life '/^static inline void \*joined/,/^}/s/flags = irq_save();/flags = IRQ_ENABLED;/' \
             'stacks are given back with interrupts on'
         plant mutex src/thread/mutex.c 's/set_owner(mutex, owner, true);/set_owner(mutex, owner, false);/' \
             'the owner of a mutex is not told that somebody waits'
@@ -86,7 +86,7 @@ planted() {
             '/void take_slowly(/,/^}/s/if (take_unit(semaphore))/if (cpu->current == NULL)/' \
             'a take that does not look again with interrupts off'
         plant semaphore_in_time src/thread/waiting.h \
-            's/^    if (timer_queued(&thread->deadline))$/    if (thread->stack == NULL)/' \
+            's/^    if (timer_queued(&thread->deadline)) {$/    if (thread->stack == NULL) {/' \
             'who gets a unit in time leaves its timer behind'
         plant semaphore_hand_over src/thread/semaphore.c \
             '/^static inline void wait_for_unit/,/^}/{/atomic_store_explicit/d}' \
@@ -101,7 +101,7 @@ planted() {
         plant condvar_wait src/thread/condvar.c \
             '/^static void wait_for_signal/,/^}/s/mutex_release(cpu, mutex);/irq_restore(IRQ_ENABLED);\n    mutex_unlock(mutex);\n    (void)irq_save();/' \
             'the mutex is unlocked before the wait begins'
-        plant condvar_in_time src/thread/condvar.c 's/^    if (timer_queued(&thread->deadline))$/    if (thread->stack == NULL)/' \
+        plant condvar_in_time src/thread/condvar.c 's/^    if (timer_queued(&thread->deadline)) {$/    if (thread->stack == NULL) {/' \
             'who is signalled in time leaves its timer behind'
         plant rwlock_timeout src/thread/rwlock.c \
             '/^static void give_up/,/^}/s/lend(&rwlock->readers, thread);/(void)thread;/' \

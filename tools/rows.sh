@@ -1,11 +1,15 @@
 #!/bin/sh
-# rows.sh: checks docs/tests.md. Every row that a heading claims ("## title: A1 to A3, A7") is there once, under it,
-# with a promise and with tests, TODO or "none: why"; every test named exists. One line an offence; exit 1 if any.
+# rows.sh: checks docs/tests.md and docs/invariants.md. Every row that a heading of the first claims ("## title: A1 to
+# A3, A7") is there once, under it, with a promise and with tests, TODO or "none: why". The invariants are numbered from
+# 1 on, and each says who asserts it and what notices it broken. Every test, function and file named exists; a name with
+# a * stands for one or more. One line an offence; exit 1 if any.
 set -eu
 cd "$(dirname "$0")/.."
 table=docs/tests.md
+invariants=docs/invariants.md
 names=$(mktemp)
-trap 'rm -f "$names"' EXIT
+places=$(mktemp)
+trap 'rm -f "$names" "$places"' EXIT
 
 # flat FILE...: without line breaks, since clang-format may put one anywhere.
 flat() {
@@ -22,6 +26,14 @@ flat() {
     sed -nE 's/^([a-z-]+):.*/make \1/p' Makefile
 } >"$names"
 
+# What can be said to assert: function(), or a file by its name or path.
+{
+    git ls-files src | xargs cat | grep -oE '\<[A-Za-z_][A-Za-z0-9_]*\(' | sort -u | sed 's/$/)/'
+    git ls-files src tests tools | sed 'p; s|.*/||'
+    git ls-files tests | sed 's|/[^/]*$||'
+} | sort -u >"$places"
+
+status=0
 awk -v table="$table" '
     function offence(text) { print table ":" FNR ": " text; bad = 1 }
 
@@ -33,7 +45,7 @@ awk -v table="$table" '
         count = split(ranges, part, /, */)
         for (i = 1; i <= count; i++) {
             if (split(part[i], ends, " to ") == 1) ends[2] = ends[1]
-            if (ends[1] !~ /^[A-Z][0-9.]*[0-9]$/ || stem(ends[1]) != stem(ends[2]) || number(ends[1]) > number(ends[2])) {
+            if (ends[1] !~ /^[A-Z]+[0-9.]*[0-9]$/ || stem(ends[1]) != stem(ends[2]) || number(ends[1]) > number(ends[2])) {
                 offence("not a range of rows: " part[i])
                 continue
             }
@@ -75,4 +87,44 @@ awk -v table="$table" '
         for (row in claimed) if (!(row in seen)) { print table ": " row " is missing"; bad = 1 }
         printf "%d rows, %d without a test, %d in part\n", rows, todo, parts
         exit bad || rows == 0
-    }' "$names" "$table"
+    }' "$names" "$table" || status=1
+
+awk -v table="$invariants" '
+    function offence(text) { print table ":" FNR ": " text; bad = 1 }
+
+    # Whether one of `list` is what the name says, in which a * stands for anything.
+    function known(list, name,    pattern, one) {
+        if (name in list) return 1
+        if (name !~ /[*]/) return 0
+        pattern = name
+        gsub(/[.]/, "[.]", pattern)
+        gsub(/[*]/, "[a-z0-9_]*", pattern)
+        for (one in list) if (one ~ "^" pattern "$") return 1
+        return 0
+    }
+
+    function check(number, promise, asserts, tests,    name, rest) {
+        if (number != ++rows) offence("number " number " where " rows " should be")
+        if (promise == "" || asserts == "") offence(number " does not say what, or who says it")
+        for (rest = asserts; match(rest, /`[^`]*`/); rest = substr(rest, RSTART + RLENGTH)) {
+            name = substr(rest, RSTART + 1, RLENGTH - 2)
+            if (name ~ /[(][)]$|[.][a-zA-Z]+$/ && !(name in place)) offence(number " is said by nothing that exists: " name)
+        }
+        if (tests !~ /`/) offence(number " names no test")
+        for (rest = tests; match(rest, /`[^`]*`/); rest = substr(rest, RSTART + RLENGTH)) {
+            name = substr(rest, RSTART + 1, RLENGTH - 2)
+            if (!known(test, name) && !(name in place)) offence(number " names a test that does not exist: " name)
+        }
+    }
+
+    FILENAME == ARGV[1] { test[$0] = 1; next }
+    FILENAME == ARGV[2] { place[$0] = 1; next }
+    /^\|/ && !/^\| # \|/ && !/^\|---/ {
+        if (split($0, cell, / *\| */) != 6) offence("not a row of four cells")
+        else check(cell[2] + 0, cell[3], cell[4], cell[5])
+    }
+    END {
+        printf "%d invariants\n", rows
+        exit bad || rows == 0
+    }' "$names" "$places" "$invariants" || status=1
+exit $status

@@ -293,6 +293,10 @@ static bool executor_poll_lanes(struct executor *executor, uint32_t attention)
 
 static __attribute__((noinline)) bool executor_attend(struct executor *executor, uint32_t attention)
 {
+    if (attention & EXECUTOR_POINTS) {
+        executor->current = NULL;
+        executor->park(executor, 0);
+    }
     if (attention & EXECUTOR_TIMERS)
         executor_expire(executor);
     if (attention & (EXECUTOR_URGENT | EXECUTOR_INSIGHT))

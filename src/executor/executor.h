@@ -64,6 +64,7 @@ enum {
     EXECUTOR_URGENT = 1 << 1,  /* it has urgent tasks */
     EXECUTOR_INSIGHT = 1 << 2, /* polls are measured */
     EXECUTOR_STOP = 1 << 3,    /* executor_run() is to return once no task is left */
+    EXECUTOR_POINTS = 1 << 4,  /* executor_run() is to park until 0, which is past, before each batch. Set once */
 };
 
 struct executor {

@@ -176,10 +176,11 @@ static struct counter {
 _Noreturn static void *counter_thread(void *argument)
 {
     const struct counter *self = argument;
+    uint64_t next_ns = clock_now_ns();
 
     for (unsigned count = 0;; count++) {
         show_at(self->column, "%s: %u", self->name, count);
-        thread_sleep_until(clock_now_ns() + self->period_ns);
+        (void)thread_sleep_next(&next_ns, self->period_ns);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "kernel/kmalloc.h"
 #include "kernel/log.h"
 #include "lib/clock.h"
+#include "thread/sched.h"
 
 enum {
     INSIGHT_LINES = 256,
@@ -78,6 +79,8 @@ enum status executor_thread_start(struct executor_thread *self, const char *name
     executor_init(&self->executor, &self->thread.waker);
     self->executor.clock = now_ns;
     self->executor.park = park;
+    if (cpu_this()->preemption == PREEMPTION_AT_POINTS)
+        atomic_fetch_or(&self->executor.attention, EXECUTOR_POINTS);
     if (executor_thread_insight)
         begin_insight(&self->executor);
     status = thread_start(&self->thread, name, priority, executor_thread_main, self);

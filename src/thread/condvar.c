@@ -80,7 +80,7 @@ enum status condvar_wait_until(struct condvar *condvar, struct mutex *mutex, uin
     struct limit limit = {{wait_expired}, cpu->current, false};
 
     check_owner(cpu, mutex);
-    if (deadline_ns <= moment.now_ns) {
+    if (is_over(cpu, deadline_ns, moment)) {
         leave(cpu, moment.flags);
         return STATUS_TIMEOUT;
     }

@@ -206,18 +206,14 @@ void sched_preempt_enabled(void)
     leave(cpu_this(), flags);
 }
 
-/* The rest of thread_yield() where more is due than a turn of the ring. To be preempted is as good as to yield; where
- * that may not be had, a yield looks at all threads, since nobody else does for it. */
+/* The rest of thread_yield() where more is due than a turn of the ring, or may not be had by being preempted. Something
+ * more urgent runs first, but the turn is given away all the same. */
 static __attribute__((noinline)) void yield_rarely(struct cpu *cpu, struct irq_moment moment)
 {
     struct thread *current = cpu->current;
     struct thread *next;
 
     ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    if (cpu->preemption == PREEMPTION_ANYWHERE) {
-        leave(cpu, moment.flags);
-        return;
-    }
     cpu->need_resched = false;
     cpu->ready[current->priority] = ring_next(current);
     next = pick(cpu);
@@ -314,12 +310,26 @@ void thread_sleep_until(uint64_t deadline_ns)
     struct cpu *cpu = cpu_this();
 
     ASSERT(may_wait(cpu));
-    if (deadline_ns <= moment.now_ns) {
+    if (deadline_ns <= moment.now_ns || unlikely(cpu->current->cancelled)) {
         leave(cpu, moment.flags);
         return;
     }
     wait_queue_limit(cpu, deadline_ns, sleep_expired);
     wait(cpu, THREAD_SLEEPING, moment);
+}
+
+uint64_t thread_sleep_next(uint64_t *deadline_ns, uint64_t period_ns)
+{
+    uint64_t now = clock_now_ns();
+    uint64_t missed = 0;
+
+    ASSERT(period_ns > 0);
+    *deadline_ns += period_ns;
+    if (*deadline_ns < now)
+        missed = (now - *deadline_ns + period_ns - 1) / period_ns;
+    *deadline_ns += missed * period_ns;
+    thread_sleep_until(*deadline_ns);
+    return missed;
 }
 
 /* Out of line, and a last step, as make_ready_rarely() is. */

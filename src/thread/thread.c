@@ -147,7 +147,7 @@ enum status thread_start_call(struct thread *thread, const char *name, unsigned 
     struct thread_call *place;
     uint64_t flags;
 
-    if (!stack_bytes)
+    if (!stack_bytes || quantum_ns > THREAD_QUANTUM_NS_MAX)
         return STATUS_INVALID;
     flags = irq_save();
     place = create(thread, name, priority, stack_bytes, quantum_ns, flags);
@@ -248,6 +248,22 @@ void thread_detach(struct thread *thread, thread_release *release)
 
 /* ---- being told -------------------------------------------------------------------------------------------------- */
 
+/* As if the deadline of its sleep or wait had come, whatever is woken by that. A sleep may be without one; a wait at
+ * TIMER_NEVER is. */
+static void end_wait(struct cpu *cpu, struct thread *thread)
+{
+    if (thread->condition == THREAD_SLEEPING) {
+        timer_queue_remove(&cpu->timers, &thread->deadline);
+        if (cpu->insight)
+            account_woken(thread);
+        make_ready(cpu, thread);
+    } else if (thread->condition == THREAD_WAITING && timer_queued(&thread->deadline) &&
+               thread->deadline.deadline_ns != TIMER_NEVER) {
+        timer_queue_remove(&cpu->timers, &thread->deadline);
+        waker_wake(thread->deadline.waker);
+    }
+}
+
 void thread_cancel(struct thread *thread)
 {
     struct cpu *cpu = cpu_this();
@@ -255,11 +271,7 @@ void thread_cancel(struct thread *thread)
 
     if (!thread->cancelled && thread->condition != THREAD_DEAD) {
         thread->cancelled = true;
-        if ((thread->condition == THREAD_WAITING || thread->condition == THREAD_SLEEPING) &&
-            timer_queued(&thread->deadline) && thread->deadline.deadline_ns != TIMER_NEVER) {
-            timer_queue_remove(&cpu->timers, &thread->deadline);
-            waker_wake(thread->deadline.waker);
-        }
+        end_wait(cpu, thread);
         thread_wake(thread);
     }
     leave(cpu, flags);
@@ -280,7 +292,7 @@ void thread_cancel_point(void)
 
 void thread_set_quantum(struct thread *thread, uint64_t quantum_ns)
 {
-    ASSERT(quantum_ns > 0);
+    ASSERT(quantum_ns > 0 && quantum_ns <= THREAD_QUANTUM_NS_MAX);
     thread->quantum_ns = thread->slice_left_ns = quantum_ns;
 }
 

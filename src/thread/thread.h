@@ -24,6 +24,7 @@ enum {
     THREAD_STACK_BYTES_MAX = 262144,
     THREAD_NAME_BYTES = 16,
 };
+#define THREAD_QUANTUM_NS_MAX (UINT64_C(1) << 62) /* which never ends, and still adds up with the time */
 
 enum thread_state {
     THREAD_RUNNING,
@@ -108,7 +109,7 @@ extern struct list thread_all;
 /* What a thread may be given beside its name and priority. Zero is the default of each. */
 struct thread_options {
     size_t stack_bytes;      /* at least; rounded up to a power of two: THREAD_STACK_BYTES */
-    uint64_t quantum_ns;     /* of its turns among equals: the scheduler's */
+    uint64_t quantum_ns;     /* of its turns among equals, THREAD_QUANTUM_NS_MAX at most: the scheduler's */
     bool detached;           /* from its start */
     thread_release *release; /* of a detached one */
 };
@@ -138,7 +139,8 @@ enum status thread_start(struct thread *thread, const char *name, unsigned prior
  * a call would convert, a constant too, does not compile, nor does another count, type or size. A constant is cast:
  * (uint8_t)7. Registers without an argument are zero.
  *
- * Errors are thread_start()'s; and STATUS_INVALID: no stack is as large as the options ask. NULL options: all defaults.
+ * Errors are thread_start()'s; and STATUS_INVALID: no stack is as large as the options ask, or no quantum as long. NULL
+ * options: all defaults.
  * Context: thread.
  */
 #define thread_start_with(thread, name, priority, ...) thread_start_options(thread, name, priority, NULL, __VA_ARGS__)
@@ -239,7 +241,8 @@ void thread_cancel_point(void);
  * Context: any. */
 void thread_set_priority(struct thread *thread, unsigned priority);
 
-/* What its turns among equals last, from its next turn on. Context: any. */
+/* What its turns among equals last, THREAD_QUANTUM_NS_MAX at most, from its next turn on; one that a more urgent thread
+ * has cut into begins anew. Context: any. */
 void thread_set_quantum(struct thread *thread, uint64_t quantum_ns);
 
 /* The running thread, or in an interrupt the one interrupted. Context: any. */
@@ -266,6 +269,13 @@ void thread_park_until(uint64_t deadline_ns);
 /* Returns at or after `deadline_ns`, however often the thread is woken; early only if it is cancelled.
  * Context: thread, not in a poll. */
 void thread_sleep_until(uint64_t deadline_ns);
+
+/*
+ * Sleeps in a rhythm that does not drift, however late each waking is: until the next of the deadlines that follow
+ * *deadline_ns, the last one, in steps of `period_ns`; *deadline_ns is that one then. Those already past are left out,
+ * and their number is returned. Context: thread, not in a poll.
+ */
+uint64_t thread_sleep_next(uint64_t *deadline_ns, uint64_t period_ns);
 
 /* Makes `thread` ready if it is parked, else makes its next park return at once. A more urgent thread runs before this
  * returns; called with interrupts off, once they are on and something else is woken or an interrupt ends. Context: any.

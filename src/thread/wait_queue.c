@@ -29,7 +29,7 @@ enum status wait_queue_wait_until(struct wait_queue *queue, bool (*condition)(vo
 
     ASSERT(may_wait(cpu));
     while (!condition(argument)) {
-        if (deadline_ns <= moment.now_ns) {
+        if (is_over(cpu, deadline_ns, moment)) {
             status = STATUS_TIMEOUT;
             break;
         }

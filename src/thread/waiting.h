@@ -38,6 +38,12 @@ static inline void wait_queue_enter(struct cpu *cpu, struct wait_queue *queue, s
     wait_queue_insert(queue, current);
 }
 
+/* There is nothing left of a wait until then: a cancelled thread's deadlines have come, but for one that never does. */
+static inline bool is_over(const struct cpu *cpu, uint64_t deadline_ns, struct irq_moment moment)
+{
+    return deadline_ns <= moment.now_ns || (unlikely(cpu->current->cancelled) && deadline_ns != TIMER_NEVER);
+}
+
 /* Has `expired` woken with the running thread's waker of that name if it still waits at the deadline. */
 static inline void wait_queue_limit(struct cpu *cpu, uint64_t deadline_ns, void (*expired)(struct waker *))
 {

@@ -533,6 +533,17 @@ Test(account, forgets_a_wake_that_insight_is_turned_off_after)
     expect_wakes(&a, 1, MS, MS);
 }
 
+Test(account, times_the_end_of_a_sleep_without_a_deadline)
+{
+    start(&a, "a", EQUAL, sleep_until, (void *)TIMER_NEVER);
+    thread_yield();
+    thread_cancel(&a);
+    machine_run(2 * MS);
+    thread_join(&a);
+    cr_assert_eq(last.wakes, 1);
+    cr_assert_eq(last.wake_ns_sum, 2 * MS);
+}
+
 Test(account, lets_a_cancel_end_only_waits_with_a_deadline)
 {
     semaphore_init(&semaphore, 0);

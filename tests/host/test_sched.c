@@ -215,6 +215,26 @@ static void *say_and_yield_thrice(void *argument)
     return argument;
 }
 
+static void wake_high_with_interrupts_off(struct thread *unused)
+{
+    uint64_t flags = irq_save();
+
+    (void)unused;
+    thread_wake(&high);
+    irq_restore(flags);
+}
+
+Test(sched, does_not_halt_while_somebody_is_ready)
+{
+    struct thread_options options = {.detached = true, .release = wake_high_with_interrupts_off};
+
+    start(&high, "high", HIGH, park_and_say, NULL);
+    cr_assert_eq(thread_start_options(&a, "a", LOW, &options, say, (void *)NULL), STATUS_OK);
+    thread_join(&high);
+    expect_trace("a high");
+    cr_assert_eq(machine.halts, 0);
+}
+
 static void *look_at_states(void *argument)
 {
     cr_assert_eq(thread_state(&a), THREAD_RUNNING);
@@ -253,6 +273,38 @@ Test(sched, lets_equals_take_turns_when_they_yield)
     thread_join(&b);
     thread_join(&c);
     expect_trace("boot a b c boot a b c boot a b c");
+}
+
+/* A wake with interrupts off has left a more urgent thread waiting: the yield is for it, and for the equals too. */
+Test(sched, yields_to_equals_after_a_more_urgent_thread_that_was_kept_waiting)
+{
+    uint64_t flags;
+
+    start(&a, "a", EQUAL, say, NULL);
+    start(&high, "high", HIGH, park_and_say, NULL);
+    flags = irq_save();
+    thread_wake(&high);
+    irq_restore(flags);
+    expect_trace("");
+    thread_yield();
+    expect_trace("high a");
+    thread_join(&a);
+    thread_join(&high);
+}
+
+Test(sched, yields_with_interrupts_off_as_with_them_on)
+{
+    uint64_t flags = irq_save();
+
+    start(&a, "a", EQUAL, say, NULL);
+    start(&high, "high", HIGH, say, NULL);
+    expect_trace("");
+    thread_yield();
+    expect_trace("high a");
+    cr_assert_not(irq_enabled());
+    irq_restore(flags);
+    thread_join(&a);
+    thread_join(&high);
 }
 
 Test(sched, does_not_yield_to_a_lower_thread_nor_to_nobody)
@@ -709,6 +761,51 @@ Test(sched, ends_sleeps_in_the_order_of_their_deadlines)
     expect_trace("b@10 c@20 a@30");
 }
 
+static void *beat(void *argument)
+{
+    uint64_t deadline_ns = 0;
+    unsigned beats = 0;
+
+    while (beats++ < 4) {
+        unsigned missed = (unsigned)thread_sleep_next(&deadline_ns, 10 * MS);
+
+        support_trace("%u@%u", missed, (unsigned)(support_clock_ns / MS));
+        machine_run(beats * (uintptr_t)argument * MS);
+    }
+    return NULL;
+}
+
+Test(sched, sleeps_in_a_rhythm_that_does_not_drift)
+{
+    start(&a, "a", HIGH, beat, (void *)2);
+    thread_join(&a);
+    expect_trace("0@10 0@20 0@30 0@40");
+}
+
+Test(sched, leaves_out_what_it_missed_of_a_rhythm_and_keeps_it)
+{
+    start(&a, "a", HIGH, beat, (void *)9);
+    thread_join(&a);
+    expect_trace("0@10 0@20 1@40 2@70");
+}
+
+Test(sched, is_in_time_for_a_beat_at_its_very_moment)
+{
+    uint64_t deadline_ns = 0;
+
+    machine_run(10 * MS);
+    cr_assert_eq(thread_sleep_next(&deadline_ns, 10 * MS), 0);
+    cr_assert_eq(support_clock_ns, 10 * MS);
+    cr_assert_eq(deadline_ns, 10 * MS);
+}
+
+Test(sched, panics_at_a_rhythm_without_a_period, .exit_code = PANIC_EXIT)
+{
+    uint64_t deadline_ns = 0;
+
+    thread_sleep_next(&deadline_ns, 0);
+}
+
 Test(sched, panics_at_a_park_inside_a_poll, .exit_code = PANIC_EXIT)
 {
     machine.boot.may_not_park = true;
@@ -1141,6 +1238,33 @@ Test(lock, keeps_interrupts_off_and_restores_them_as_they_were)
     lock_release(&outer, outer_flags);
     cr_assert(irq_enabled());
     cr_assert_not(outer.held);
+}
+
+static struct lock held;
+
+Test(lock, keeps_whoever_holds_it_from_parking, .init = init, .exit_code = PANIC_EXIT)
+{
+    (void)lock_acquire(&held);
+    thread_wake(&machine.boot);
+    thread_park();
+}
+
+Test(lock, keeps_whoever_holds_it_from_yielding, .init = init, .exit_code = PANIC_EXIT)
+{
+    (void)lock_acquire(&held);
+    thread_yield();
+}
+
+Test(lock, keeps_whoever_holds_it_from_sleeping, .init = init, .exit_code = PANIC_EXIT)
+{
+    (void)lock_acquire(&held);
+    thread_sleep_until(MS);
+}
+
+Test(lock, keeps_whoever_holds_it_from_ending, .init = init, .exit_code = PANIC_EXIT)
+{
+    (void)lock_acquire(&held);
+    thread_exit(NULL);
 }
 
 Test(lock, panics_when_taken_twice, .exit_code = PANIC_EXIT)

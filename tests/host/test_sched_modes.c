@@ -560,6 +560,7 @@ Test(tick, interrupts_who_computes_so_often_exactly)
     sched_tick_start(MS);
     machine_run(1000 * MS);
     cr_assert_eq(machine.interrupts, 1000);
+    cr_assert_eq(cpu_this()->switches, 0); /* alone, so each came back to where it was */
     sched_timer_cancel(&cpu_this()->tick);
 }
 

@@ -6,8 +6,10 @@
 #include "machine.h"
 #include "support.h"
 #include "thread/arch.h"
+#include "thread/condvar.h"
 #include "thread/mutex.h"
 #include "thread/semaphore.h"
+#include "thread/wait_queue.h"
 
 #define MS UINT64_C(1000000)
 
@@ -224,6 +226,28 @@ Test(thread, has_the_new_quantum_from_its_next_turn_on)
     thread_join(&a);
     thread_join(&b);
     expect_trace("a a b a a b a a b a b b b b b b b b b b b");
+}
+
+Test(thread, may_have_a_quantum_that_never_ends_but_none_beyond)
+{
+    struct thread_options longest = {.quantum_ns = THREAD_QUANTUM_NS_MAX},
+                          longer = {.quantum_ns = THREAD_QUANTUM_NS_MAX + 1};
+
+    cr_assert_eq(thread_start_options(&a, "a", EQUAL, &longer, say, (void *)NULL), STATUS_INVALID);
+    cr_assert_eq(thread_start_options(&a, "a", EQUAL, &longest, say, (void *)NULL), STATUS_OK);
+    thread_set_quantum(&machine.boot, THREAD_QUANTUM_NS_MAX);
+    thread_sleep_until(5 * MS);
+    expect_trace("a");
+    start(&b, "b", EQUAL, say, NULL);
+    machine_run(1000 * MS);
+    expect_trace("a");
+    thread_join(&b);
+    thread_join(&a);
+}
+
+Test(thread, panics_at_a_quantum_too_long_to_add_up, .exit_code = PANIC_EXIT)
+{
+    thread_set_quantum(&machine.boot, THREAD_QUANTUM_NS_MAX + 1);
 }
 
 Test(thread, panics_at_no_quantum, .exit_code = PANIC_EXIT)
@@ -478,6 +502,71 @@ Test(thread, has_its_waits_with_a_deadline_ended_but_no_other)
     expect_trace("5 5 unit@9");
     mutex_unlock(&mutex);
     cr_assert_eq(machine.boot.priority, EQUAL);
+}
+
+static bool never_holds(void *unused)
+{
+    (void)unused;
+    return false;
+}
+
+static struct condvar condvar = CONDVAR_INIT(condvar);
+static struct wait_queue queue = WAIT_QUEUE_INIT(queue);
+
+static void *wait_for_a_signal(void *argument)
+{
+    mutex_lock(&mutex);
+    for (unsigned i = 0; i < 2; i++) {
+        cr_assert_eq(condvar_wait_until(&condvar, &mutex, 1000 * MS), STATUS_TIMEOUT);
+        cr_assert_eq(mutex_owner(&mutex), thread_current());
+    }
+    support_trace("%u", (unsigned)(support_clock_ns / MS));
+    mutex_unlock(&mutex);
+    return argument;
+}
+
+Test(thread, has_its_wait_on_a_condition_variable_ended_owning_the_mutex)
+{
+    start(&a, "a", HIGH, wait_for_a_signal, &answer);
+    machine_at(5 * MS, cancel_a);
+    cr_assert_eq(thread_join(&a), &answer);
+    expect_trace("5");
+    cr_assert(list_empty(&condvar.queue.threads));
+    cr_assert_null(mutex_owner(&mutex));
+}
+
+static void *wait_for_nothing(void *argument)
+{
+    for (unsigned i = 0; i < 2; i++)
+        cr_assert_eq(wait_queue_wait_until(&queue, never_holds, NULL, 1000 * MS), STATUS_TIMEOUT);
+    support_trace("%u", (unsigned)(support_clock_ns / MS));
+    return argument;
+}
+
+Test(thread, has_its_wait_for_a_condition_ended)
+{
+    start(&a, "a", HIGH, wait_for_nothing, &answer);
+    machine_at(5 * MS, cancel_a);
+    cr_assert_eq(thread_join(&a), &answer);
+    expect_trace("5");
+    cr_assert(list_empty(&queue.threads));
+    cr_assert_not(timer_queued(&a.deadline));
+}
+
+static void *sleep_without_end(void *argument)
+{
+    for (unsigned i = 0; i < 2; i++)
+        thread_sleep_until(TIMER_NEVER);
+    support_trace("%u", (unsigned)(support_clock_ns / MS));
+    return argument;
+}
+
+Test(thread, has_a_sleep_without_a_deadline_ended_too)
+{
+    start(&a, "a", HIGH, sleep_without_end, &answer);
+    machine_at(5 * MS, cancel_a);
+    cr_assert_eq(thread_join(&a), &answer);
+    expect_trace("5");
 }
 
 static void *lock_until(void *argument)

@@ -109,7 +109,7 @@ static void add_hardware(struct arguments *arguments, const struct machine_optio
         add_file(arguments, REFERENCE_MACHINE);
     else
         add_words(arguments, "-nodefaults -accel tcg -machine pc -cpu max -m 64");
-    /* Of several -machine, -cpu and -m what the last says counts. */
+    /* Of several -machine, -cpu, -m and -smp what the last says counts. */
     if (options->machine) {
         add(arguments, "-machine");
         add(arguments, "%s", options->machine);
@@ -121,6 +121,10 @@ static void add_hardware(struct arguments *arguments, const struct machine_optio
     if (options->memory_mib) {
         add(arguments, "-m");
         add(arguments, "%u", options->memory_mib);
+    }
+    if (options->cpus) {
+        add(arguments, "-smp");
+        add(arguments, "%u", options->cpus);
     }
     if (options->sparse) {
         add_words(arguments, "-machine memory-backend=sparse -object");

@@ -49,6 +49,7 @@ struct machine_options {
     const char *machine; /* default pc */
     const char *cpu;     /* default max */
     unsigned memory_mib; /* default 64 */
+    unsigned cpus;       /* default 1 */
     bool sparse;         /* more memory than the host has: it must have what the kernel writes to */
     bool vga;            /* a VGA, so that there is a screen to read */
     bool gdb;            /* start stopped, for gdb.h */

@@ -358,3 +358,33 @@ Test(machines, a_panic_halts_for_good, .timeout = 120)
     free(cpu);
     machine_stop(machine);
 }
+
+/* One CPU runs all threads; the others are as the firmware left them, halted and deaf to all but an NMI or an INIT. */
+Test(machines, further_cpus_stay_where_the_firmware_left_them, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=demo", .cpus = 4});
+    unsigned halted = 0;
+    char *cpus, *at;
+
+    if (!machine_com1_contains(machine, "] info ", BOOT_MS))
+        machine_fail(machine, "the log says nothing");
+    cpus = monitor(machine, "info registers -a");
+    at = strstr(cpus, "CPU#1");
+    cr_assert_not_null(at, "%s", cpus);
+    for (; (at = strstr(at, "EFL=")); at++) { /* in real mode, where they began */
+        const char *halt = strstr(at, "HLT=1");
+        const char *line_end = strchr(at, '\n');
+
+        cr_assert(halt && halt < line_end, "%s", at);
+        cr_assert_eq(number_after(machine, at, "EFL=") & FLAG_INTERRUPTS, 0, "%s", at);
+        halted++;
+    }
+    cr_assert_eq(halted, 3, "%s", cpus);
+    free(cpus);
+    machine_stop(machine);
+    machine = machine_start(&(struct machine_options){
+        .kernel = KERNEL_GCC_O2, .cmdline = "mode=test test=thread.*", .reference = true, .cpus = 4});
+    must_pass(machine, SUITE_MS);
+    machine_stop(machine);
+}

@@ -5,6 +5,8 @@
 #include "kernel/suites/registers.h"
 #include "kernel/suites/support.h"
 #include "thread/arch.h"
+#include "thread/lock.h"
+#include "thread/mutex.h"
 
 /* Waits for a panic that another flow is to bring about. */
 static void wait_for_it(void)
@@ -216,6 +218,22 @@ TEST_PANICS(park_not_preemptible, "panic.park_not_preemptible", "cpu->preempt_co
 {
     preempt_disable();
     thread_park();
+}
+
+TEST_PANICS(wait_with_lock, "panic.sleep_holding_lock", "may_wait")
+{
+    static struct lock lock;
+
+    (void)lock_acquire(&lock);
+    thread_sleep_until(clock_now_ns() + MS);
+}
+
+TEST_PANICS(end_with_mutex, "panic.end_owning_mutex", "current->mutexes == 0")
+{
+    static struct mutex mutex = MUTEX_INIT(mutex);
+
+    mutex_lock(&mutex);
+    thread_exit(NULL);
 }
 
 TEST_PANICS(preempt_enable_unpaired, "panic.preempt_enable_unpaired", "more often than disabled")
