@@ -3,40 +3,24 @@
 
 #include "thread/thread.h"
 
-/* Copies the event into the ring, or counts it as dropped. */
-static inline bool event_append(struct event_queue *queue, const struct input_event *event)
+void event_publish(struct event_queue *queue, struct input_event event)
 {
-    uint64_t flags = lock_acquire(&queue->publishers);
-    uint32_t slot;
-    bool room = ring_can_push(&queue->ring, EVENT_QUEUE_EVENTS, &slot);
+    struct event_place place = event_publish_begin(queue);
 
-    if (likely(room)) {
-        queue->events[slot] = *event;
-        ring_push(&queue->ring);
-        queue->published++;
-    } else {
-        queue->dropped++;
-    }
-    lock_release(&queue->publishers, flags);
-    return room;
-}
-
-void event_publish(struct event_queue *queue, const struct input_event *event)
-{
-    if (unlikely(!event_append(queue, event)))
+    if (!place.event)
         return;
-    waker_slot_wake(&queue->reader);
-    probe_hit(&queue->event);
+    *place.event = event;
+    event_publish_end(queue, place);
 }
 
 static inline bool event_pop(struct event_queue *queue, struct input_event *event)
 {
-    uint32_t slot;
+    uint32_t index;
 
-    if (!ring_can_pop(&queue->ring, EVENT_QUEUE_EVENTS, &slot))
+    if (!ring_can_pop(&queue->ring, &index))
         return false;
-    *event = queue->events[slot];
-    ring_pop(&queue->ring);
+    *event = queue->events[index % EVENT_QUEUE_EVENTS];
+    ring_pop(&queue->ring, index);
     return true;
 }
 

@@ -73,27 +73,53 @@ static bool command_answered(struct keyboard *keyboard, uint8_t byte)
     return true;
 }
 
-void keyboard_receive(struct keyboard *keyboard, const struct ps2_byte *byte, enum driver_style style)
+static inline __attribute__((always_inline)) void publish(struct keyboard *keyboard, const struct key_event *key,
+                                                          uint64_t stamp, enum driver_style style)
+{
+    struct event_queue *queue = keyboard->queue;
+    struct event_place place = event_publish_begin(queue);
+
+    if (unlikely(!place.event))
+        return;
+    *place.event = (struct input_event){.stamp = stamp,
+                                        .type = INPUT_KEY,
+                                        .style = (uint8_t)style,
+                                        .text = key->text,
+                                        .value = (int8_t)key->value,
+                                        .code = key->code};
+    event_publish_end(queue, place);
+}
+
+static void decode(struct keyboard *keyboard, uint8_t data, uint64_t stamp, enum driver_style style)
 {
     struct key_change changes[2];
     struct key_event key;
-    size_t count;
+    size_t count = scancode_feed(&keyboard->decoder, data, changes);
+
+    for (size_t i = 0; i < count; i++)
+        if (keymap_apply(&keyboard->keymap, changes[i], &key))
+            publish(keyboard, &key, stamp, style);
+}
+
+/* Any byte, and the lights. */
+static __attribute__((noinline)) void receive_any(struct keyboard *keyboard, uint64_t stamp, uint8_t data,
+                                                  enum driver_style style)
+{
+    if (!command_answered(keyboard, data))
+        decode(keyboard, data, stamp, style);
+    command_start(keyboard);
+    keyboard->busy = keyboard->decoder.state || keyboard->command_state != COMMAND_IDLE ||
+                     keymap_leds(&keyboard->keymap) != keyboard->leds_shown;
+}
+
+/* Most bytes are the press or the release of a key that types, and nothing is under way. */
+void keyboard_receive(struct keyboard *keyboard, struct ps2_byte byte, enum driver_style style)
+{
+    struct key_event key;
 
     probe_hit(&keyboard->port->resumed);
-    if (command_answered(keyboard, byte->data)) {
-        command_start(keyboard);
-        return;
-    }
-    count = scancode_feed(&keyboard->decoder, byte->data, changes);
-    for (size_t i = 0; i < count; i++) {
-        if (!keymap_apply(&keyboard->keymap, changes[i], &key))
-            continue;
-        event_publish(keyboard->queue, &(struct input_event){.stamp = byte->stamp,
-                                                             .type = INPUT_KEY,
-                                                             .style = (uint8_t)style,
-                                                             .text = key.text,
-                                                             .value = (int8_t)key.value,
-                                                             .code = key.code});
-    }
-    command_start(keyboard);
+    if (likely(!keyboard->busy) && likely(keymap_type(&keyboard->keymap, scancode_whole(byte.data), &key)))
+        publish(keyboard, &key, byte.stamp, style);
+    else
+        receive_any(keyboard, byte.stamp, byte.data, style);
 }

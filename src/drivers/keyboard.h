@@ -18,6 +18,7 @@ struct keyboard {
     struct event_queue *queue;
     struct scancode_decoder decoder;
     struct keymap keymap;
+    bool busy; /* the next byte may be more than a key: a sequence, an answer or the lights are under way */
 
     /* the lights: one command of two bytes, each acknowledged by the keyboard */
     uint8_t leds_shown;    /* what the keyboard was told last */
@@ -29,7 +30,7 @@ struct keyboard {
 void keyboard_init(struct keyboard *keyboard, struct ps2_port *port, struct event_queue *queue);
 
 /* Decodes one byte and publishes what it completes. Context: the driver, whichever style it is. */
-void keyboard_receive(struct keyboard *keyboard, const struct ps2_byte *byte, enum driver_style style);
+void keyboard_receive(struct keyboard *keyboard, struct ps2_byte byte, enum driver_style style);
 
 /* The driver as a future, ready once the port is closed. */
 struct keyboard_task {

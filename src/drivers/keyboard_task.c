@@ -6,12 +6,12 @@ static enum poll keyboard_poll(struct future *future, struct waker *waker)
     struct keyboard_task *self = container_of(future, struct keyboard_task, async.future);
 
     ASYNC (&self->async) {
+        self->read = ps2_read(self->keyboard->port);
         for (;;) {
-            self->read = ps2_read(self->keyboard->port);
-            AWAIT(&self->read.future);
+            AWAIT_BY(ps2_read_poll, &self->read.future);
             if (self->read.closed)
                 ASYNC_RETURN;
-            keyboard_receive(self->keyboard, &self->read.byte, DRIVER_ASYNC);
+            keyboard_receive(self->keyboard, self->read.byte, DRIVER_ASYNC);
         }
     }
 }

@@ -7,6 +7,6 @@ void *keyboard_thread(void *argument)
     struct ps2_byte byte;
 
     while (ps2_wait(keyboard->port, &byte))
-        keyboard_receive(keyboard, &byte, DRIVER_THREAD);
+        keyboard_receive(keyboard, byte, DRIVER_THREAD);
     return NULL;
 }

@@ -7,36 +7,46 @@ void mouse_init(struct mouse *mouse, struct ps2_port *port, struct event_queue *
     mouse_decoder_init(&mouse->decoder, device_id);
 }
 
-static void publish_motion(struct mouse *mouse, const struct mouse_packet *packet, struct input_event event)
+static inline void publish_motion(struct mouse *mouse, const struct mouse_packet *packet, uint64_t stamp,
+                                  enum driver_style style)
 {
-    event.type = INPUT_REL;
-    event.dx = packet->dx;
-    event.dy = packet->dy;
-    event.wheel = packet->wheel;
-    event_publish(mouse->queue, &event);
+    struct event_queue *queue = mouse->queue;
+    struct event_place place = event_publish_begin(queue);
+
+    if (unlikely(!place.event))
+        return;
+    *place.event = (struct input_event){.stamp = stamp,
+                                        .type = INPUT_REL,
+                                        .style = (uint8_t)style,
+                                        .dx = packet->dx,
+                                        .dy = packet->dy,
+                                        .wheel = packet->wheel};
+    event_publish_end(queue, place);
 }
 
-static void publish_buttons(struct mouse *mouse, const struct mouse_packet *packet, struct input_event event)
+static __attribute__((noinline)) void publish_buttons(struct mouse *mouse, struct mouse_packet packet, uint64_t stamp,
+                                                      enum driver_style style)
 {
-    event.type = INPUT_BUTTON;
-    for (unsigned bit = 0; packet->changed >> bit; bit++) {
-        if (!(packet->changed >> bit & 1))
+    for (unsigned bit = 0; packet.changed >> bit; bit++) {
+        if (!(packet.changed >> bit & 1))
             continue;
-        event.code = mouse_button_code(bit);
-        event.value = packet->buttons >> bit & 1;
-        event_publish(mouse->queue, &event);
+        event_publish(mouse->queue, (struct input_event){.stamp = stamp,
+                                                         .type = INPUT_BUTTON,
+                                                         .style = (uint8_t)style,
+                                                         .value = packet.buttons >> bit & 1,
+                                                         .code = mouse_button_code(bit)});
     }
 }
 
-void mouse_receive(struct mouse *mouse, const struct ps2_byte *byte, enum driver_style style)
+void mouse_receive(struct mouse *mouse, struct ps2_byte byte, enum driver_style style)
 {
-    struct input_event event = {.stamp = byte->stamp, .style = (uint8_t)style};
     struct mouse_packet packet;
 
     probe_hit(&mouse->port->resumed);
-    if (!mouse_feed(&mouse->decoder, byte->data, &packet))
+    if (!mouse_feed(&mouse->decoder, byte.data, &packet))
         return;
     if (packet.dx || packet.dy || packet.wheel)
-        publish_motion(mouse, &packet, event);
-    publish_buttons(mouse, &packet, event);
+        publish_motion(mouse, &packet, byte.stamp, style);
+    if (packet.changed)
+        publish_buttons(mouse, packet, byte.stamp, style);
 }

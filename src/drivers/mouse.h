@@ -23,7 +23,7 @@ void mouse_init(struct mouse *mouse, struct ps2_port *port, struct event_queue *
 
 /* Decodes one byte; a complete packet is published as its motion and then its buttons, in the order of their bits.
  * Context: the driver, whichever style it is. */
-void mouse_receive(struct mouse *mouse, const struct ps2_byte *byte, enum driver_style style);
+void mouse_receive(struct mouse *mouse, struct ps2_byte byte, enum driver_style style);
 
 /* The driver as a future, ready once the port is closed. */
 struct mouse_task {

@@ -6,12 +6,12 @@ static enum poll mouse_poll(struct future *future, struct waker *waker)
     struct mouse_task *self = container_of(future, struct mouse_task, async.future);
 
     ASYNC (&self->async) {
+        self->read = ps2_read(self->mouse->port);
         for (;;) {
-            self->read = ps2_read(self->mouse->port);
-            AWAIT(&self->read.future);
+            AWAIT_BY(ps2_read_poll, &self->read.future);
             if (self->read.closed)
                 ASYNC_RETURN;
-            mouse_receive(self->mouse, &self->read.byte, DRIVER_ASYNC);
+            mouse_receive(self->mouse, self->read.byte, DRIVER_ASYNC);
         }
     }
 }

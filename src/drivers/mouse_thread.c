@@ -7,6 +7,6 @@ void *mouse_thread(void *argument)
     struct ps2_byte byte;
 
     while (ps2_wait(mouse->port, &byte))
-        mouse_receive(mouse, &byte, DRIVER_THREAD);
+        mouse_receive(mouse, byte, DRIVER_THREAD);
     return NULL;
 }

@@ -1,7 +1,7 @@
 /*
  * One PS/2 port, as its interrupt handler and its driver share it: a ring of stamped bytes, and the waker of whoever
  * reads it. Up to here, and from the decoder on, both driver styles run the same object code; the two leaves below are
- * the whole difference between them.
+ * the whole difference between them. What a byte passes through is inline: as many calls would be half of its way.
  */
 #ifndef DUET_DRIVERS_PS2_PORT_H
 #define DUET_DRIVERS_PS2_PORT_H
@@ -9,6 +9,7 @@
 #include "executor/future.h"
 #include "lib/probe.h"
 #include "lib/ring.h"
+#include "thread/thread.h"
 
 enum { PS2_RING_BYTES = 128 }; /* capacity, in bytes from the device */
 
@@ -32,12 +33,43 @@ struct ps2_port {
 };
 
 /* Takes a byte from the device: keeps it, or counts it as dropped, and wakes the reader. Context: irq. */
-void ps2_receive(struct ps2_port *port, uint8_t data, uint64_t stamp);
+static inline void ps2_receive(struct ps2_port *port, uint8_t data, uint64_t stamp)
+{
+    uint32_t index;
+
+    port->received++;
+    if (unlikely(!ring_can_push(&port->ring, PS2_RING_BYTES, &index))) {
+        port->dropped++;
+        return;
+    }
+    port->bytes[index % PS2_RING_BYTES].stamp = stamp;
+    port->bytes[index % PS2_RING_BYTES].data = data;
+    ring_push(&port->ring, index);
+    waker_slot_wake(&port->reader);
+}
 
 /* Pops the oldest byte, if there is one. Context: the one reader. */
-bool ps2_try_read(struct ps2_port *port, struct ps2_byte *byte);
+static inline bool ps2_try_read(struct ps2_port *port, struct ps2_byte *byte)
+{
+    uint32_t index;
 
-/* The cooperative leaf: ready with the next byte, or with `closed`. */
+    if (!ring_can_pop(&port->ring, &index))
+        return false;
+    *byte = port->bytes[index % PS2_RING_BYTES];
+    ring_pop(&port->ring, index);
+    return true;
+}
+
+/* The port was closed: it has nothing more for this reader, whatever is in the ring. Context: the one reader. */
+static inline bool ps2_closed(struct ps2_port *port)
+{
+    if (likely(!atomic_load_explicit(&port->closed, memory_order_acquire))) /* pairs with ps2_close */
+        return false;
+    waker_slot_clear(&port->reader);
+    return true;
+}
+
+/* The cooperative leaf: ready with the next byte each time that it is polled, or, for the last time, with `closed`. */
 struct ps2_read {
     struct future future;
     struct ps2_port *port;
@@ -45,12 +77,52 @@ struct ps2_read {
     bool closed;
 };
 
+static inline bool ps2_try(struct ps2_read *self)
+{
+    struct ps2_byte byte;
+
+    if (ps2_closed(self->port))
+        return self->closed = true;
+    if (!ps2_try_read(self->port, &byte))
+        return false;
+    self->byte = byte;
+    self->closed = false;
+    return true;
+}
+
+/* Its poll, for AWAIT_BY(). */
+static inline __attribute__((always_inline)) enum poll ps2_read_poll(struct future *future, struct waker *waker)
+{
+    struct ps2_read *self = container_of(future, struct ps2_read, future);
+
+    if (ps2_try(self))
+        return POLL_READY;
+    waker_slot_register(&self->port->reader, waker);
+    return ps2_try(self) ? POLL_READY : POLL_PENDING;
+}
+
+void ps2_read_drop(struct future *future);
+
 /* Context: task, the one reader. */
-struct ps2_read ps2_read(struct ps2_port *port);
+static inline struct ps2_read ps2_read(struct ps2_port *port)
+{
+    return (struct ps2_read){.future = {ps2_read_poll, ps2_read_drop}, .port = port};
+}
 
 /* The preemptive leaf: waits for the next byte. False if the port was closed instead. Context: thread, the one reader.
  */
-bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte);
+static inline bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte)
+{
+    for (;;) {
+        if (ps2_closed(port))
+            return false;
+        if (ps2_try_read(port, byte))
+            return true;
+        waker_slot_register(&port->reader, &thread_current()->waker);
+        if (ring_count(&port->ring) == 0 && !atomic_load(&port->closed))
+            thread_park();
+    }
+}
 
 /* Asks the reader to end; bytes in the ring wait for the next one, after ps2_open(). Context: any. */
 void ps2_close(struct ps2_port *port);

@@ -82,15 +82,20 @@ static inline struct async *async_enter(struct async *async)
             } else
 
 /* Polls `future_` now and at every resume until it is ready; meanwhile the body is pending. */
-#define AWAIT(future_)                                         \
-    do {                                                       \
-        async_->child = (future_);                             \
-        async_->line = __LINE__;                               \
-        __attribute__((fallthrough));                          \
-    case __LINE__:                                             \
-        if (future_poll(async_->child, waker) == POLL_PENDING) \
-            return POLL_PENDING;                               \
-        async_->child = NULL;                                  \
+#define AWAIT(future_) ASYNC_AWAIT(future_poll, async_->child, future_)
+
+/* The same where `poll_` is known to be the future's own poll function, and so may be inline. */
+#define AWAIT_BY(poll_, future_) ASYNC_AWAIT(poll_, future_, future_)
+
+#define ASYNC_AWAIT(poll_, polled_, future_)       \
+    do {                                           \
+        async_->child = (future_);                 \
+        async_->line = __LINE__;                   \
+        __attribute__((fallthrough));              \
+    case __LINE__:                                 \
+        if (poll_(polled_, waker) == POLL_PENDING) \
+            return POLL_PENDING;                   \
+        async_->child = NULL;                      \
     } while (0)
 
 /* AWAIT, and the early end of the body with what its child failed with: `to` is the body's own status, in its frame,

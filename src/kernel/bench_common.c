@@ -54,7 +54,7 @@ void bench_inject_from_idle(uint64_t *ticks)
 
 void bench_publish_end(void)
 {
-    event_publish(&input.events, &(struct input_event){.type = INPUT_KEY, .code = KEY_RESERVED});
+    event_publish(&input.events, (struct input_event){.type = INPUT_KEY, .code = KEY_RESERVED});
 }
 
 bool bench_is_end(const struct input_event *event)

@@ -30,17 +30,18 @@ static struct driver {
  */
 static void i8042_interrupt(unsigned vector)
 {
-    uint64_t stamp = rdtsc();
+    uint64_t stamp = clock_ticks();
     uint8_t status = inb(I8042_STATUS);
-    uint8_t data;
 
     (void)vector;
     if (unlikely(!(status & I8042_STATUS_OUTPUT_FULL))) {
         input.empty++;
         return;
     }
-    data = inb(I8042_DATA);
-    ps2_receive(&input.ports[status & I8042_STATUS_AUX ? DEVICE_MOUSE : DEVICE_KEYBOARD], data, stamp);
+    if (status & I8042_STATUS_AUX)
+        ps2_receive(&input.ports[DEVICE_MOUSE], inb(I8042_DATA), stamp);
+    else
+        ps2_receive(&input.ports[DEVICE_KEYBOARD], inb(I8042_DATA), stamp);
 }
 
 static void say_what_is_there(enum status status)

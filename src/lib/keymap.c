@@ -1,37 +1,30 @@
 /* See keymap.h. */
 #include "lib/keymap.h"
 
-/* What a key types, and under which lock it types something else. */
-enum typing {
-    TYPES_PLAIN,  /* Shift alone chooses */
-    TYPES_LETTER, /* Caps Lock inverts Shift */
-    TYPES_KEYPAD, /* nothing without Num Lock */
+/* In which states a key types the second of its texts, a bit for each state. A state is a number of four bits: see
+ * keymap.h. */
+enum {
+    SECOND_BY_SHIFT = 0xff00,
+    SECOND_BY_SHIFT_OR_CAPS = 0x0ff0, /* and not by both: Caps Lock inverts Shift */
+    SECOND_BY_NUM = 0xcccc,
 };
+_Static_assert(KEYMAP_LED_NUM == 2 && KEYMAP_LED_CAPS == 4 && KEYMAP_SHIFT == 8, "the states are numbered so");
 
-struct key_text {
-    char plain;
-    char shifted;
-    uint8_t typing; /* enum typing */
-};
-
-#define LETTER(lower, upper)       \
-    {                              \
-        lower, upper, TYPES_LETTER \
+#define LETTER(lower, upper)                    \
+    {                                           \
+        {lower, upper}, SECOND_BY_SHIFT_OR_CAPS \
     }
-#define PLAIN(text, shifted)       \
-    {                              \
-        text, shifted, TYPES_PLAIN \
+#define PLAIN(text, shifted)             \
+    {                                    \
+        {text, shifted}, SECOND_BY_SHIFT \
     }
-#define ALWAYS(text)            \
-    {                           \
-        text, text, TYPES_PLAIN \
-    }
+#define ALWAYS(text) PLAIN(text, text)
 #define KEYPAD(text)             \
     {                            \
-        text, text, TYPES_KEYPAD \
+        {0, text}, SECOND_BY_NUM \
     }
 
-static const struct key_text texts[] = {
+const struct key_text keymap_texts[KEYMAP_TEXTS] = {
     [KEY_1] = PLAIN('1', '!'),
     [KEY_2] = PLAIN('2', '@'),
     [KEY_3] = PLAIN('3', '#'),
@@ -103,64 +96,42 @@ static const struct key_text texts[] = {
     [KEY_KPCOMMA] = ALWAYS(','),
 };
 
-static char typed_text(const struct keymap *keymap, uint16_t code)
+/* A Shift or a lock. */
+static void change_state(struct keymap *keymap, uint16_t code, uint8_t value)
 {
-    bool shift = keymap_held(keymap, KEY_LEFTSHIFT) || keymap_held(keymap, KEY_RIGHTSHIFT);
-    const struct key_text *text;
+    static const struct {
+        uint16_t code;
+        uint8_t led;
+    } locks[] = {{KEY_CAPSLOCK, KEYMAP_LED_CAPS}, {KEY_NUMLOCK, KEYMAP_LED_NUM}, {KEY_SCROLLLOCK, KEYMAP_LED_SCROLL}};
 
-    if (code >= ARRAY_SIZE(texts))
-        return 0;
-    text = &texts[code];
-    if (text->typing == TYPES_KEYPAD && !keymap->num_lock)
-        return 0;
-    if (text->typing == TYPES_LETTER)
-        shift ^= keymap->caps_lock;
-    return shift ? text->shifted : text->plain;
-}
-
-static void toggle_lock(struct keymap *keymap, uint16_t code)
-{
-    if (code == KEY_CAPSLOCK)
-        keymap->caps_lock = !keymap->caps_lock;
-    else if (code == KEY_NUMLOCK)
-        keymap->num_lock = !keymap->num_lock;
-    else if (code == KEY_SCROLLLOCK)
-        keymap->scroll_lock = !keymap->scroll_lock;
+    keymap->state &= (uint8_t)~KEYMAP_SHIFT;
+    if (keymap->held[KEY_LEFTSHIFT] || keymap->held[KEY_RIGHTSHIFT])
+        keymap->state |= KEYMAP_SHIFT;
+    for (size_t i = 0; i < ARRAY_SIZE(locks); i++)
+        if (code == locks[i].code && value == KEY_PRESSED)
+            keymap->state ^= locks[i].led;
 }
 
 bool keymap_held(const struct keymap *keymap, uint16_t code)
 {
-    return code < KEY_CNT && (keymap->held[code / 32] >> (code % 32) & 1);
+    return code < KEY_CNT && keymap->held[code];
 }
 
 bool keymap_apply(struct keymap *keymap, struct key_change change, struct key_event *event)
 {
-    bool was_held = keymap_held(keymap, change.code);
-
+    if (keymap_type(keymap, change, event))
+        return true;
     if (change.code >= KEY_CNT)
         return false;
-    if (!change.pressed) {
-        if (!was_held) {
-            keymap->stray_releases++;
-            return false;
-        }
-        keymap->held[change.code / 32] &= ~(UINT32_C(1) << (change.code % 32));
-        *event = (struct key_event){.code = change.code, .value = KEY_RELEASED};
-        return true;
+    if (!change.pressed && !keymap->held[change.code]) {
+        keymap->stray_releases++;
+        return false;
     }
-    keymap->held[change.code / 32] |= UINT32_C(1) << (change.code % 32);
-    if (!was_held)
-        toggle_lock(keymap, change.code);
     *event = (struct key_event){
         .code = change.code,
-        .value = was_held ? KEY_REPEATED : KEY_PRESSED,
-        .text = typed_text(keymap, change.code),
+        .value = change.pressed ? KEY_PRESSED + keymap->held[change.code] : KEY_RELEASED,
     };
+    keymap->held[change.code] = change.pressed;
+    change_state(keymap, change.code, event->value);
     return true;
-}
-
-uint8_t keymap_leds(const struct keymap *keymap)
-{
-    return (uint8_t)((keymap->scroll_lock ? KEYMAP_LED_SCROLL : 0) | (keymap->num_lock ? KEYMAP_LED_NUM : 0) |
-                     (keymap->caps_lock ? KEYMAP_LED_CAPS : 0));
 }

@@ -76,8 +76,9 @@ static void decode(struct mouse_decoder *decoder, struct mouse_packet *packet)
     decoder->buttons = buttons;
 }
 
-/* Gives up the byte in first place, and those behind it up to one that a packet may begin with. */
-static void discard_first(struct mouse_decoder *decoder)
+/* Gives up the byte in first place, and those behind it up to one that a packet may begin with. Out of line: who calls
+ * nothing needs no frame. */
+static __attribute__((noinline)) void discard_first(struct mouse_decoder *decoder)
 {
     do {
         decoder->discarded++;

@@ -2,7 +2,7 @@
 #include "lib/scancode.h"
 
 #define EXTENDED 0x80 /* in the table's codes: after 0xe0 */
-#define RELEASE  0x80 /* in a byte of the stream */
+#define RELEASE  SCANCODE_RELEASE
 
 #define PREFIX_EXTENDED 0xe0
 #define PREFIX_PAUSE    0xe1
@@ -261,7 +261,7 @@
     case name:               \
         return #name;
 
-static const uint16_t codes[256] = {KEY_TABLE(KEY_CODE, KEY_CODE, NO_CODE)};
+const uint16_t scancode_codes[256] = {KEY_TABLE(KEY_CODE, KEY_CODE, NO_CODE)};
 
 /* Pause is one sequence, sent on the press. While it comes in, the decoder's state counts its bytes: from 1. */
 static const uint8_t pause_sequence[] = {PREFIX_PAUSE, 0x1d, 0x45, PREFIX_PAUSE, 0x9d, 0xc5};
@@ -282,7 +282,7 @@ static bool is_fake_shift(uint8_t byte)
 
 static size_t feed_key(struct scancode_decoder *decoder, uint8_t extended, uint8_t byte, struct key_change *change)
 {
-    uint16_t code = codes[extended | (byte & ~RELEASE)];
+    uint16_t code = scancode_codes[extended | (byte & ~RELEASE)];
 
     if (code == KEY_RESERVED) {
         decoder->unknown++;

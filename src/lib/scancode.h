@@ -41,6 +41,18 @@ struct scancode_decoder {
  */
 size_t scancode_feed(struct scancode_decoder *decoder, uint8_t byte, struct key_change changes[2]);
 
+#define SCANCODE_RELEASE 0x80 /* in the byte of a key */
+
+/* By a key's byte without SCANCODE_RELEASE, with 0x80 after 0xe0; KEY_RESERVED: no key's, or a prefix or an overrun. */
+extern const uint16_t scancode_codes[256];
+
+/* What scancode_feed() makes of a byte that is a key's, whole, where no sequence is under way: decoder->state is zero.
+ * KEY_RESERVED for any other byte, which scancode_feed() is then to have. Context: any. */
+static inline struct key_change scancode_whole(uint8_t byte)
+{
+    return (struct key_change){.code = scancode_codes[byte & ~SCANCODE_RELEASE], .pressed = !(byte & SCANCODE_RELEASE)};
+}
+
 /* "KEY_A", "BTN_LEFT", or NULL for a code that neither the decoder nor a mouse can produce. Context: any. */
 const char *key_name(uint16_t code);
 

@@ -88,7 +88,12 @@ void sched_preempt(void)
     if (unlikely(cpu->not_plain != CPU_PLAIN_BUT_RESCHED))
         preempt_rarely(cpu);
     else
-        preempt_current(cpu);
+        sched_preempt_now();
+}
+
+__attribute__((noinline)) void sched_preempt_now(void)
+{
+    preempt_current(cpu_this());
 }
 
 __attribute__((noinline)) void preempt(uint64_t flags)

@@ -93,7 +93,10 @@ void sched_timer_cancel(struct timer *timer);
 /* Gives the CPU to whom it belongs now. Context: interrupts off, irq_depth and preempt_count zero. */
 void sched_preempt(void);
 
-/* True if the way out of an interrupt must call sched_preempt(). Context: interrupts off. */
+/* The same where sched_preempt_due() has just said so. */
+void sched_preempt_now(void);
+
+/* True if the way out of an interrupt must call sched_preempt_now(). Context: interrupts off. */
 static inline bool sched_preempt_due(const struct cpu *cpu)
 {
     return unlikely(cpu->not_plain == CPU_PLAIN_BUT_RESCHED);

@@ -216,7 +216,9 @@ static inline void make_ready_last(struct cpu *cpu, struct thread *thread, uint6
         ready_insert(cpu, thread);
         if (thread->priority > current->priority) {
             cpu->need_resched = true;
-            if ((flags & IRQ_ENABLED) && cpu->preempt_count == 0)
+            if (!(flags & IRQ_ENABLED))
+                return;
+            if (cpu->preempt_count == 0)
                 preempt(flags);
             else
                 irq_restore(flags);

@@ -29,7 +29,7 @@ static void publish(unsigned n)
 {
     struct input_event event = event_make(n);
 
-    event_publish(&queue, &event);
+    event_publish(&queue, event);
     memset(&event, 0xa5, sizeof(event)); /* the queue has a copy */
 }
 

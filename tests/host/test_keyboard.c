@@ -49,7 +49,7 @@ TestSuite(keyboard, .init = init);
 
 static void feed(uint8_t data)
 {
-    keyboard_receive(&keyboard, &(struct ps2_byte){.stamp = ++stamp, .data = data}, DRIVER_THREAD);
+    keyboard_receive(&keyboard, (struct ps2_byte){.stamp = ++stamp, .data = data}, DRIVER_THREAD);
 }
 
 static void tap(uint8_t code)

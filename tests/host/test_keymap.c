@@ -94,7 +94,7 @@ Test(keymap, caps_lock_inverts_shift_for_letters_only)
 Test(keymap, types_keypad_digits_only_under_num_lock)
 {
     for (unsigned num_lock = 0; num_lock < 2; num_lock++) {
-        struct keymap keymap = {.num_lock = num_lock};
+        struct keymap keymap = {.state = num_lock ? KEYMAP_LED_NUM : 0};
 
         for (size_t i = 0; i < sizeof(keypad) / sizeof(keypad[0]); i++) {
             for (size_t j = 0; keypad[i].digits[j]; j++)
@@ -105,7 +105,7 @@ Test(keymap, types_keypad_digits_only_under_num_lock)
 
 Test(keymap, types_nothing_for_any_other_key)
 {
-    struct keymap keymap = {.num_lock = true};
+    struct keymap keymap = {.state = KEYMAP_LED_NUM};
     bool types[KEY_CNT] = {false};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -113,7 +113,7 @@ Test(keymap, types_nothing_for_any_other_key)
     for (size_t i = 0; i < sizeof(keypad) / sizeof(keypad[0]); i++)
         memset(&types[keypad[i].first], true, strlen(keypad[i].digits));
     for (unsigned code = 0; code < KEY_CNT; code++) {
-        keymap.num_lock = true;
+        keymap.state = KEYMAP_LED_NUM;
         cr_assert_eq(type(&keymap, (uint16_t)code) != 0, types[code], "code %u", code);
     }
 }

@@ -24,7 +24,7 @@ static void init(uint8_t device_id)
 
 static void feed(uint8_t data)
 {
-    mouse_receive(&mouse, &(struct ps2_byte){.stamp = ++stamp, .data = data}, DRIVER_THREAD);
+    mouse_receive(&mouse, (struct ps2_byte){.stamp = ++stamp, .data = data}, DRIVER_THREAD);
 }
 
 static struct input_event expect_event(enum input_type type)

@@ -31,7 +31,11 @@ exception_\vector:
     .balign 16
 interrupt_\vector:
     movl $\vector, 12(%rsp)
+    .if \vector - \vector / 8 * 8 == 7
+    jmp interrupt_doubtful
+    .else
     jmp interrupt_common
+    .endif
     .endm
 
     .altmacro
@@ -117,6 +121,24 @@ interrupt_return:
     pop %rax
     IRQ_SITE(iretq, irqoff_iretq)
     .size interrupt_common, . - interrupt_common
+
+/* The same for vectors that also stand for no interrupt: theirs is a path of its own, and no other has the question. */
+    .type interrupt_doubtful, @function
+interrupt_doubtful:
+    push %rax
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    IRQ_SITE(cld, irqoff_interrupt)
+    mov 9*8+12(%rsp), %edi
+    push $interrupt_return
+    jmp interrupt_unless_spurious
+    .size interrupt_doubtful, . - interrupt_doubtful
 
 /* void (*const vector_stubs[256])(void) */
     .section .rodata

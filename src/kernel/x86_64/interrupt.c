@@ -62,8 +62,8 @@ static struct gate idt[VECTORS];
 static struct {
     interrupt_handler *handler;
     uint64_t count;
-    bool warned;
 } vectors[VECTORS];
+static bool warned[VECTORS];
 static interrupt_handler *timed_handlers[VECTORS]; /* NULL, but while handlers are timed */
 static exception_handler *exception_handlers[VECTOR_INTERRUPTS];
 static uint64_t exception_counts[VECTOR_INTERRUPTS];
@@ -71,16 +71,17 @@ static struct {
     const char *name;
     char *stack;
 } own_stacks[ISTS];
-static unsigned pic_vectors_end = PIC_VECTOR + PIC_LINES; /* those below it come from the 8259s; 0 if none does */
+/* The vectors below these come from the first 8259, and from both; 0 if none does. */
+static unsigned pic_master_end = PIC_VECTOR + PIC_SLAVE_LINE, pic_vectors_end = PIC_VECTOR + PIC_LINES;
 static uint64_t spurious;
 static uint64_t unexpected;
 
 /* The first of each vector: more of them would only say it again. */
 static __attribute__((noinline, cold)) void warn_once(unsigned vector, const char *what)
 {
-    if (vectors[vector].warned)
+    if (warned[vector])
         return;
-    vectors[vector].warned = true;
+    warned[vector] = true;
     log_warning("%s interrupt, vector 0x%x", what, vector);
 }
 
@@ -147,14 +148,16 @@ uint64_t interrupt_unexpected(void)
 
 void interrupt_leave_pic(void)
 {
-    pic_vectors_end = 0;
+    pic_master_end = pic_vectors_end = 0;
 }
 
 /* Ends the interrupt where it came from. */
 static void interrupt_end(unsigned vector)
 {
-    if (vector < pic_vectors_end)
-        pic_end(vector);
+    if (likely(vector < pic_master_end))
+        pic_end_master();
+    else if (vector < pic_vectors_end)
+        pic_end_slave();
     else
         apic_end();
 }
@@ -167,41 +170,37 @@ static bool interrupt_is_spurious(unsigned vector)
     return vector < pic_vectors_end && pic_spurious(vector - PIC_VECTOR);
 }
 
-static inline __attribute__((always_inline)) void interrupt_take(unsigned vector)
+/* Ended before a switch, as the thread switched to may not come back here for long. */
+static inline __attribute__((always_inline)) void interrupt_take(struct cpu *cpu, unsigned vector)
 {
+    cpu->irq_depth++;
     vectors[vector].count++;
     vectors[vector].handler(vector);
     interrupt_end(vector);
+    cpu->irq_depth--;
+    if (sched_preempt_due(cpu)) {
+        sched_preempt_now();
+        atomic_signal_fence(
+            memory_order_seq_cst); /* not a tail call: this frame's end can wait until after the switch */
+    }
 }
 
-/* Apart from the others, whose path so saves no vector across the question. */
-static __attribute__((noinline)) void interrupt_take_unless_spurious(unsigned vector)
+/* Every vector from 32 on, but for those whose lower three bits are set: some of these may be spurious. */
+void interrupt(unsigned vector);
+void interrupt_unless_spurious(unsigned vector);
+
+void interrupt(unsigned vector)
+{
+    interrupt_take(cpu_this(), vector);
+}
+
+void interrupt_unless_spurious(unsigned vector)
 {
     if (interrupt_is_spurious(vector)) {
         spurious++;
         warn_once(vector, "spurious");
     } else {
-        interrupt_take(vector);
-    }
-}
-
-/* Every vector from 32 on. Ended before a switch, as the thread switched to may not come back here for long. */
-void interrupt(unsigned vector);
-
-void interrupt(unsigned vector)
-{
-    struct cpu *cpu = cpu_this();
-
-    cpu->irq_depth++;
-    if (unlikely((vector & 7) == 7))
-        interrupt_take_unless_spurious(vector);
-    else
-        interrupt_take(vector);
-    cpu->irq_depth--;
-    if (sched_preempt_due(cpu)) {
-        sched_preempt();
-        atomic_signal_fence(
-            memory_order_seq_cst); /* not a tail call: this frame's end can wait until after the switch */
+        interrupt_take(cpu_this(), vector);
     }
 }
 

@@ -10,6 +10,7 @@
 enum {
     PIC_VECTOR = 0x20, /* of line 0; line n is PIC_VECTOR + n */
     PIC_LINES = 16,
+    PIC_SLAVE_LINE = 8, /* the first of the second one */
     PIC_CASCADE = 2,
 
     PIC_MASTER = 0x20,
@@ -36,11 +37,15 @@ uint16_t pic_masked(void);
  * controller sends its lowest vector then without setting the in-service bit (8259A data sheet, "default IR7"). */
 bool pic_spurious(unsigned line);
 
-/* Ends the interrupt in service, which came as `vector`. Context: irq. */
-static inline void pic_end(unsigned vector)
+/* Ends the interrupt in service, which came from a line of the first or of the second one. Context: irq. */
+static inline void pic_end_master(void)
 {
-    if (vector >= PIC_VECTOR + 8)
-        outb(PIC_SLAVE, PIC_EOI);
+    outb(PIC_MASTER, PIC_EOI);
+}
+
+static inline void pic_end_slave(void)
+{
+    outb(PIC_SLAVE, PIC_EOI);
     outb(PIC_MASTER, PIC_EOI);
 }
 
