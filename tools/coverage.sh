@@ -1,5 +1,5 @@
 #!/bin/sh
-# coverage.sh: what the host tests cover of the pure core, src/{lib,executor,thread,drivers}.
+# coverage.sh: what the host tests cover of the pure core, src/{lib,executor,thread,bridge,drivers}.
 # HTML in coverage/html, a summary per directory in coverage/summary.txt and on the terminal. Fails when a test fails,
 # or when a directory of coverage/floors is below its floor or has no figures at all.
 set -eu
@@ -17,7 +17,7 @@ quietly() {
 }
 quietly lcov --config-file coverage/lcovrc --capture --directory $build --output-file $info.all
 quietly lcov --config-file coverage/lcovrc --extract $info.all "$PWD/src/lib/*" "$PWD/src/executor/*" \
-    "$PWD/src/thread/*" "$PWD/src/drivers/*" --output-file $info
+    "$PWD/src/thread/*" "$PWD/src/bridge/*" "$PWD/src/drivers/*" --output-file $info
 rm -rf $info.all coverage/html
 quietly genhtml --config-file coverage/lcovrc --prefix "$PWD" --output-directory coverage/html $info
 

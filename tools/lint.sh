@@ -13,6 +13,9 @@ tools/layers.sh
 echo "rows: every promise has its test, and every test named exists"
 tools/rows.sh
 
+echo "quotes: the guide quotes its examples to the letter"
+tools/quotes.sh
+
 echo "clang-format: layout"
 clang-format --dry-run -Werror $kernel $headers $host
 

@@ -4,16 +4,30 @@
 #include "lib/clock.h"
 #include "thread/sched.h"
 
-static bool poll_ready(struct future *future, struct thread *current)
+/* From here to leave_poll() nothing waits, as in an executor: a future never blocks, and one executor never stops
+ * another. */
+static void enter_poll(struct thread *current)
 {
     const struct cpu *cpu = cpu_this();
-    enum poll result;
 
     ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    ASSERT(!current->may_not_park);
-    current->may_not_park = true; /* as in an executor: a future never blocks */
-    result = future_poll(future, &current->waker);
+    if (unlikely(current->may_not_park))
+        panic("thread %s waits for a future inside a poll", current->name);
+    current->may_not_park = true;
+}
+
+static void leave_poll(struct thread *current)
+{
     current->may_not_park = false;
+}
+
+static bool poll_ready(struct future *future, struct thread *current)
+{
+    enum poll result;
+
+    enter_poll(current);
+    result = future_poll(future, &current->waker);
+    leave_poll(current);
     return result == POLL_READY;
 }
 
@@ -55,10 +69,9 @@ uintptr_t executor_block_on(struct executor *executor, struct future *future)
     for (;;) {
         uint64_t until_ns;
 
-        ASSERT(!current->may_not_park); /* else one executor would stop another */
-        current->may_not_park = true;
+        enter_poll(current);
         until_ns = executor_run(executor);
-        current->may_not_park = false;
+        leave_poll(current);
         if (completion_done(&task.done))
             return task.value;
         thread_park_until(until_ns);

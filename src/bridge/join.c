@@ -3,6 +3,8 @@
 
 uintptr_t task_join_wait(struct task *task)
 {
+    if (unlikely(thread_current()->may_not_park))
+        panic("thread %s waits for a task inside a poll", thread_current()->name);
     while (completion_register(&task->done, &thread_current()->waker))
         thread_park();
     return task_take_value(task);

@@ -19,8 +19,8 @@
  * The body is a block, so it indents and folds; what must live across an AWAIT lives in the frame. Two awaits on one
  * line do not compile (duplicate case), nor does an initialised local that spans an await (-Wjump-misses-init). An
  * AWAIT under a switch of the body's own panics on its first resume, as does a poll after READY, or of a frame that was
- * moved. `line` and `child` say
- * where a frame waits and for what: a backtrace of a task that is not running.
+ * moved, and a body that ends without ASYNC_RETURN. `line` and `child` say where a frame waits and for what: a
+ * backtrace of a task that is not running.
  */
 #ifndef DUET_EXECUTOR_ASYNC_H
 #define DUET_EXECUTOR_ASYNC_H
@@ -71,9 +71,15 @@ static inline struct async *async_enter(struct async *async)
     return async;
 }
 
+/* A body came to its end, or to a break that is in none of its loops. */
+_Noreturn static inline void async_fell_off(const struct async *async)
+{
+    panic("a body ended without ASYNC_RETURN, after line %u", async->line);
+}
+
 /* Opens the body. The enclosing function is a poll function whose second parameter is called `waker`. */
 #define ASYNC(frame)                                                                                             \
-    for (struct async *const async_ = async_enter(frame);;)                                                      \
+    for (struct async *const async_ = async_enter(frame);; async_fell_off(async_))                               \
         switch (async_->line)                                                                                    \
         case 0:                                                                                                  \
             if (false) {                                                                                         \

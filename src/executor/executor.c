@@ -36,6 +36,8 @@ enum poll task_return(struct future *future, struct waker *waker, uintptr_t valu
 {
     struct task *task = task_of_waker(waker);
 
+    if (unlikely(!is_tasks_waker(waker)))
+        panic("a future returns a value, but it is polled by no executor's task");
     if (task->future != future)
         panic("a future returns a value, but it is not the task's own: %s's", task->name);
     task->value = value;

@@ -29,7 +29,7 @@ struct insight_line *insight_line_of(const struct executor *executor, const stru
     return NULL;
 }
 
-static void counted_wake(struct waker *waker)
+void insight_wake(struct waker *waker)
 {
     struct task *task = task_of_waker(waker);
     struct insight_line *line = insight_line_of(task->executor, task);
@@ -56,7 +56,7 @@ static struct insight_line *line_for_newcomer(struct executor *executor, struct 
                                       .ended = true};
         line->task = task;
         line->ended = false;
-        task->waker.wake = counted_wake;
+        task->waker.wake = insight_wake;
         return line;
     }
     return NULL;

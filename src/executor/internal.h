@@ -22,4 +22,13 @@ struct task *task_pool_next(const struct task_pool *pool, const struct task *tas
  * executor's thread. */
 bool task_turn(struct executor *executor, struct task *task);
 
+/* What wakes a task that insight counts the wakes of. Context: any. */
+void insight_wake(struct waker *waker);
+
+/* Whether an executor passed the waker to a poll. */
+static inline bool is_tasks_waker(const struct waker *waker)
+{
+    return likely(waker->wake == task_wake) || waker->wake == insight_wake;
+}
+
 #endif

@@ -1,8 +1,12 @@
 /* The leaf futures of executor/sleep.h. */
 #include "executor/sleep.h"
 
+#include "executor/internal.h"
+
 static void sleep_begin(struct sleep *self, struct waker *waker)
 {
+    if (unlikely(!is_tasks_waker(waker)))
+        panic("a sleep is polled by no executor's task");
     self->executor = task_of_waker(waker)->executor;
     if (self->duration_ns)
         self->deadline_ns = executor_now(self->executor) + self->duration_ns;

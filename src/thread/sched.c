@@ -266,14 +266,24 @@ void thread_yield(void)
     switch_to(cpu, next, moment, switch_attended);
 }
 
+_Noreturn void wait_refused(const struct cpu *cpu)
+{
+    const char *where = "inside a poll";
+
+    if (cpu->irq_depth)
+        where = "in an interrupt";
+    else if (cpu->preempt_count)
+        where = "while preemption is disabled";
+    panic("thread %s waits %s", cpu->current->name, where);
+}
+
 void thread_park(void)
 {
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
 
-    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    ASSERT(!current->may_not_park);
+    ASSERT(may_wait(cpu));
     if (current->token) {
         current->token = false;
         leave(cpu, moment.flags);

@@ -176,7 +176,8 @@ _Noreturn void thread_exit(void *result)
         vectors_leave();
     moment = irq_save_now();
     ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
-    ASSERT(!current->may_not_park);
+    if (unlikely(current->may_not_park))
+        panic("thread %s ends inside a poll", current->name);
     ASSERT(current->mutexes == 0);
     if (!current->detached)
         current->result = result;
@@ -286,7 +287,7 @@ void thread_cancel_point(void)
 {
     const struct cpu *cpu = cpu_this();
 
-    if (unlikely(cpu->current->cancelled) && cpu->current->mutexes == 0 && may_wait(cpu))
+    if (unlikely(cpu->current->cancelled) && cpu->current->mutexes == 0 && can_wait(cpu))
         thread_exit(THREAD_CANCELLED);
 }
 

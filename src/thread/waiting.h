@@ -110,9 +110,20 @@ static inline enum status wait_status(const struct thread *current)
 }
 
 /* The running flow is a thread that may lose the CPU. */
-static inline bool may_wait(const struct cpu *cpu)
+static inline bool can_wait(const struct cpu *cpu)
 {
     return (likely(!cpu->not_plain) || (cpu->irq_depth == 0 && cpu->preempt_count == 0)) && !cpu->current->may_not_park;
+}
+
+/* Panics with why the running flow cannot. */
+_Noreturn void wait_refused(const struct cpu *cpu);
+
+/* The same for who is about to wait: true, or a panic with the reason. */
+static inline bool may_wait(const struct cpu *cpu)
+{
+    if (unlikely(!can_wait(cpu)))
+        wait_refused(cpu);
+    return true;
 }
 
 #endif

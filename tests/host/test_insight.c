@@ -270,6 +270,99 @@ Test(insight, sees_who_is_cancelled_end)
     cr_assert(completion_done(&task.done) && completion_done(&other_task.done));
 }
 
+struct sleeper {
+    struct async async;
+    struct sleep sleep;
+};
+
+static enum poll sleeper_poll(struct future *future, struct waker *waker)
+{
+    struct sleeper *self = container_of(future, struct sleeper, async.future);
+
+    ASYNC (&self->async) {
+        self->sleep = sleep_ns(70);
+        AWAIT(&self->sleep.future);
+        ASYNC_RETURN_VALUE(7);
+    }
+}
+
+Test(insight, leaves_a_tasks_sleeps_and_its_value_as_they_are)
+{
+    struct sleeper body = {.async = ASYNC_BODY(sleeper_poll)};
+
+    executor_spawn(&executor, &task, "sleeper", &body.async.future);
+    cr_assert_eq(executor_poll(&executor, support_clock_ns), 1070);
+    cr_assert_eq(insight_line_of(&executor, &task)->wakes, 0);
+    support_clock_ns = 1070;
+    (void)executor_poll(&executor, support_clock_ns);
+    cr_assert(completion_done(&task.done));
+    cr_assert_eq(task.value, 7);
+}
+
+/* Wakes itself in the poll in which it is ready: it is queued once more when it has ended. */
+Test(insight, counts_no_poll_for_the_turn_in_which_a_task_is_let_go)
+{
+    struct worker worker = {.takes_ns = 30, .restless = true};
+    const struct insight_line *line;
+
+    spawn(&task, &worker);
+    (void)executor_poll(&executor, 0);
+    line = insight_line_of(&executor, &task);
+    cr_assert_not_null(line);
+    cr_assert_not(completion_done(&task.done));
+    (void)executor_poll(&executor, 0);
+    cr_assert(completion_done(&task.done));
+    cr_assert_eq(line->polls, 1);
+    cr_assert_eq(line->poll_ns, 30);
+    cr_assert(line->ended);
+}
+
+Test(insight, lets_a_wake_that_comes_after_the_end_pass)
+{
+    struct worker worker = {0};
+
+    spawn(&task, &worker);
+    (void)executor_poll(&executor, 0);
+    cr_assert(completion_done(&task.done));
+    waker_wake(&task.waker);
+    cr_assert_null(insight_line_of(&executor, &task));
+    cr_assert_eq(executor_poll(&executor, 0), TIMER_NEVER);
+}
+
+Test(insight, needs_neither_a_watchdog_nor_to_know_bodies)
+{
+    struct body body = {.async = ASYNC_BODY(body_poll)};
+
+    insight.has_body = NULL;
+    insight.overran = NULL;
+    insight.budget_ns = 1;
+    executor_spawn(&executor, &task, "body", &body.async.future);
+    (void)executor_poll(&executor, 0);
+    (void)executor_poll(&executor, 0);
+    cr_assert_eq(insight.overruns, 2);
+    cr_assert_not(insight_line_of(&executor, &task)->body);
+    cr_assert_eq(insight_line_of(&executor, &task)->longest_line, 0);
+}
+
+Test(insight, suspects_nobody_whose_own_wakes_are_few_and_polls_short)
+{
+    struct worker worker = {.takes_ns = 1, .restless = true, .pends = 9999};
+    const struct insight_line *line;
+
+    spawn(&task, &worker);
+    for (unsigned i = 0; i < 150; i++) {
+        (void)executor_poll(&executor, 0);
+        waker_wake(&task.waker);
+        waker_wake(&task.waker);
+        support_clock_ns += 10;
+    }
+    line = insight_line_of(&executor, &task);
+    cr_assert_eq(line->self_wakes, 150);
+    cr_assert_eq(line->wakes, 450);
+    cr_assert_eq(line->polls, 150);
+    cr_assert_eq(insight_lint(&executor, line, support_clock_ns), INSIGHT_FINE);
+}
+
 Test(insight, panics_without_a_clock, .exit_code = PANIC_EXIT)
 {
     executor.clock = NULL;

@@ -576,6 +576,90 @@ Test(task_pool, lists_its_tasks_after_the_others, .init = pool_init)
     cr_assert_eq(executor_polls(&executor), 5);
 }
 
+Test(task_pool, lists_no_task_that_has_ended_and_waits_to_be_joined, .init = pool_init)
+{
+    struct task_handle handle = task_pool_spawn(&pool, take(0, 0));
+
+    task_pool_spawn_detached(&pool, take(9, 1));
+    expect_round("0 1", TIMER_NEVER);
+    cr_assert_eq(executor_next_task(&executor, NULL), &slots[1].task);
+    cr_assert_null(executor_next_task(&executor, &slots[1].task));
+    task_handle_detach(handle);
+}
+
+Test(task_pool, does_nothing_for_a_handle_whose_number_came_round_to_a_free_slot, .init = pool_init)
+{
+    struct task_handle handle = task_pool_spawn(&pool, take(0, 1));
+    uint32_t state;
+
+    expect_round("1", TIMER_NEVER);
+    task_handle_detach(handle);
+    state = handle.generation | TASK_FREE | TASK_POOLED | TASK_QUEUED;
+    atomic_store(&handle.task->state, state);
+    cr_assert_not(task_handle_valid(handle));
+    task_handle_cancel(handle);
+    cr_assert_eq(atomic_load(&handle.task->state), state);
+}
+
+/* An interrupt that wakes the task at any instruction of its cancel: it is dropped once all the same. */
+static struct task_handle victim_handle;
+
+static void wake_pooled(void)
+{
+    waker_wake(&victim_handle.task->waker);
+}
+
+static void cancel_by_handle(void)
+{
+    pool_init();
+    support_trace_clear();
+    victim_handle = task_pool_spawn(&pool, take(5, 1));
+    (void)executor_poll(&executor, 0);
+    machine_window_open();
+    task_handle_cancel(victim_handle);
+    machine_window_close();
+    (void)executor_poll(&executor, 0);
+    cr_assert_eq(drops, 1, "%s", machine_place());
+    cr_assert(completion_done(&victim_handle.task->done), "%s", machine_place());
+    cr_assert_eq(victim_handle.task->polls, 1, "%s", machine_place());
+    cr_assert_eq(task_take_value(victim_handle.task), TASK_CANCELLED_VALUE, "%s", machine_place());
+    cr_assert_eq(task_pool_used(&pool), 0, "%s", machine_place());
+}
+
+Test(task_pool, cancels_by_handle_whenever_an_interrupt_wakes_the_task)
+{
+    cr_assert_gt(machine_explore(cancel_by_handle, wake_pooled), 10);
+}
+
+/* An interrupt that takes a slot and spawns, at any instruction of the round that gives one back. */
+static void spawn_another(void)
+{
+    struct pooled *frame = take(0, 2);
+
+    cr_assert_not_null(frame, "%s", machine_place());
+    task_pool_spawn_detached(&pool, frame);
+}
+
+static void give_a_slot_back(void)
+{
+    pool_init();
+    support_trace_clear();
+    task_pool_spawn_detached(&pool, take(0, 1));
+    machine_window_open();
+    (void)executor_poll(&executor, 0);
+    machine_window_close();
+    (void)executor_poll(&executor, 0);
+    cr_assert_eq(task_pool_used(&pool), 0, "%s", machine_place());
+    for (unsigned i = 0; i < SLOTS; i++)
+        cr_assert_not_null(take(0, i), "%s", machine_place());
+    cr_assert_null(take(0, 0), "%s", machine_place());
+}
+
+Test(task_pool, loses_no_slot_whenever_an_interrupt_takes_one)
+{
+    cr_assert_gt(machine_explore(give_a_slot_back, spawn_another), 50);
+}
+
 /* ---- the urgent lane --------------------------------------------------------------------------------------------- */
 
 static void spawn_urgent(struct actor *actor, const char *name)

@@ -151,7 +151,7 @@ static enum poll parking_poll(struct future *future, struct waker *waker)
     return POLL_READY;
 }
 
-TEST_PANICS(park_in_poll, "panic.park_in_poll", "assertion failed: !current->may_not_park")
+TEST_PANICS(park_in_poll, "panic.park_in_poll", "thread suite-high waits inside a poll")
 {
     poll_on_executor(parking_poll);
 }
@@ -164,7 +164,7 @@ static enum poll sleeping_poll(struct future *future, struct waker *waker)
     return POLL_READY;
 }
 
-TEST_PANICS(sleep_in_poll, "panic.sleep_in_poll", "assertion failed: may_wait(cpu)")
+TEST_PANICS(sleep_in_poll, "panic.sleep_in_poll", "thread suite-high waits inside a poll")
 {
     poll_on_executor(sleeping_poll);
 }
@@ -176,7 +176,7 @@ static enum poll exiting_poll(struct future *future, struct waker *waker)
     thread_exit(NULL);
 }
 
-TEST_PANICS(exit_in_poll, "panic.exit_in_poll", "assertion failed: !current->may_not_park")
+TEST_PANICS(exit_in_poll, "panic.exit_in_poll", "thread suite-high ends inside a poll")
 {
     poll_on_executor(exiting_poll);
 }
@@ -187,7 +187,7 @@ static void parking_wake(struct waker *waker)
     thread_park();
 }
 
-TEST_PANICS(park_in_irq, "panic.park_in_interrupt", "assertion failed: cpu->irq_depth == 0")
+TEST_PANICS(park_in_irq, "panic.park_in_interrupt", "waits in an interrupt")
 {
     in_timer_interrupt(parking_wake);
 }
@@ -214,7 +214,7 @@ TEST_PANICS(fault_in_irq, "panic.fault_in_interrupt", "page fault: write to unma
     in_timer_interrupt(null_writing_wake);
 }
 
-TEST_PANICS(park_not_preemptible, "panic.park_not_preemptible", "cpu->preempt_count == 0")
+TEST_PANICS(park_not_preemptible, "panic.park_not_preemptible", "thread boot waits while preemption is disabled")
 {
     preempt_disable();
     thread_park();
