@@ -208,17 +208,33 @@ endef
 $(eval $(call host_build,build/host-san,$(HOST_SAN)))
 $(eval $(call host_build,build/host-cov,$(HOST_COV)))
 
+# The thread sanitizer sees what threads of the host do to each other: there critical sections are a lock.
+TSAN_SRC := $(wildcard src/lib/*.c src/executor/*.c tests/tsan/*.c)
+TSAN := -O1 -fsanitize=thread -fno-omit-frame-pointer
+build/tsan/src/lib/mem.c.o: EXTRA := $(HOST_RENAME) -fno-builtin
+build/tsan/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) $(TSAN) $(EXTRA) -Itests/tsan $(if $(findstring tests/,$<),-Wno-pedantic -Wno-conversion) -MMD -MP -c $< -o $@
+build/tsan-tests: $(TSAN_SRC:%=build/tsan/%.o)
+	$(call say,LD)
+	$(Q)gcc $(TSAN) $^ -o $@
+-include $(TSAN_SRC:%.c=build/tsan/%.c.d)
+
 build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 	@mkdir -p $(@D)
 	$(call say,HOSTCC)
 	$(Q)gcc $(HOSTFLAGS) -Itests/qemu -Wno-pedantic -Wno-conversion -O1 $(QEMU_TEST_SRC) -lcriterion -ljansson -o $@
 
-.PHONY: test test-host test-compile test-qemu kernels print-flags
+.PHONY: test test-host test-tsan test-compile test-qemu kernels print-flags
 test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
-	@tools/test.sh host compile qemu
+	@tools/test.sh host tsan compile qemu
 
 test-host: deps-build deps-test ## the pure core's tests on the host, with address and undefined-behaviour sanitizers
 	@tools/test.sh host
+
+test-tsan: deps-build deps-test ## threads of the host that wake tasks and share channels, under the thread sanitizer
+	@tools/test.sh tsan
 
 test-compile: deps-build ## what must not compile, by gcc and clang with the kernel's flags
 	@tools/test.sh compile

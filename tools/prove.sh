@@ -18,7 +18,13 @@ host|frames/a_million_operations_agree_with_the_model|tests/host/test_frames.c|1
 host|heap_slab/a_million_operations_agree_with_the_model|tests/host/test_heap_slab.c|1,000,000|20240102|operation < 1000000|random operations on the slab heap, each compared with a model
 host|heap_*/survives_a_million_random_operations_and_loses_nothing|tests/host/test_heap.c|1,000,000|20240607|FUZZ_OPERATIONS = 1000000|random operations on every heap, after which it is whole again
 host|paging/does_what_a_sorted_array_of_pages_would|tests/host/test_paging.c|1,000,000|1|OPERATIONS = 1000000 / ROUNDS|random operations on page tables, each compared with a sorted array
+host|executor_model/agrees_with_a_naive_reference_at_every_operation|tests/host/test_executor_model.c|1,000,000|20240101|setting("DUET_MODEL_OPERATIONS", OPERATIONS)|random operations on an executor, its timers, pool, cancels and channels, each compared with a naive reference, with the address and the undefined-behaviour sanitizer
+tsan|races/*|tests/tsan/races.c|20,000|-|ROUNDS = 20000|rounds of each thread of the host that wakes tasks, sends to them or shares locks and pools with them, without a race that the thread sanitizer sees
 kernel|registers.10000000_preemptions|src/kernel/suites/preemption.c|10,000,000|20240909|PREEMPTIONS_LONG = 10000000|preemptions at every instruction that no register notices: general, flags, xmm, ymm, x87, MXCSR
+kernel|input.1000000_thread_equal|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a thread the driver of each, as urgent as what computes beside them: injected = delivered + dropped, none dropped while the ring has room
+kernel|input.1000000_thread_high|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a thread the driver of each, more urgent than what computes beside them: injected = delivered + dropped, none dropped while the ring has room
+kernel|input.1000000_task_equal|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a task the driver of each, as urgent as what computes beside them: injected = delivered + dropped, none dropped while the ring has room
+kernel|input.1000000_task_high|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a task the driver of each, more urgent than what computes beside them: injected = delivered + dropped, none dropped while the ring has room
 kernel|thread.100000_wakes_at_once|src/kernel/suites/thread.c|100,000|-|WAKES = 100000|wakes of a more urgent thread, which runs at once at each
 kernel|thread.2000_leave_no_memory|src/kernel/suites/thread.c|2,000|-|CHURN = 2000|threads started and joined that leave no memory
 bench|fairness.spread_4<1000|tools/prove.sh|10 s|-|span=10s|of four threads computing, after which their shares differ by less than 1,000 millionths
@@ -27,12 +33,16 @@ qemu|machines/a_hundred_boots_say_the_same_to_the_byte|tests/qemu/test_machines.
 END
 }
 
-# boot WORDS COM2 SECONDS: the kernel on the reference machine, for so long at most, COM1 to stdout. QEMU ends with 33 when it passed.
+# boot WORDS COM2 SECONDS [ARGUMENT...]: the kernel on the reference machine, or what more arguments of QEMU make of it,
+# for so long at most, COM1 to stdout. QEMU ends with 33 when it passed.
 boot() {
+    words=$1 com2=$2 seconds=$3
+    shift 3
     status=0
     # shellcheck disable=SC2046 # one word an argument
-    timeout "$3" qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) -display none -no-reboot -serial stdio \
-        -serial "$2" -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$kernel" -append "$1" || status=$?
+    timeout "$seconds" qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) "$@" -display none -no-reboot \
+        -serial stdio -serial "$com2" -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$kernel" -append "$words" ||
+        status=$?
     [ "$status" -eq 33 ]
 }
 
@@ -56,14 +66,15 @@ run_criterion() {
 
 passed() {
     case $1 in
-    host) run_criterion build/host-san/host-tests "$2" ;;
+    host) DUET_MODEL_OPERATIONS=1000000 run_criterion build/host-san/host-tests "$2" ;;
+    tsan) TSAN_OPTIONS="suppressions=$PWD/tools/tsan-suppressions:print_suppressions=0" build/tsan-tests ;;
     qemu) run_criterion build/qemu-tests "$2" ;;
     kernel) run_kernel "$2" ;;
     bench) run_bench "$2" ;;
-    esac </dev/null >"$log" 2>&1 && { [ "$1" = kernel ] || [ "$1" = bench ] || grep -q 'Tested: [1-9]' "$log"; }
+    esac </dev/null >"$log" 2>&1 && case $1 in host | qemu) grep -q 'Tested: [1-9]' "$log" ;; esac
 }
 
-make -s -j"$(nproc)" build/host-san/host-tests
+make -s -j"$(nproc)" build/host-san/host-tests build/tsan-tests
 make -s CC=gcc OPT=2 iso
 make -s build/qemu-tests
 
@@ -77,7 +88,8 @@ $(gcc --version | head -n 1) and $(qemu-system-x86_64 --version | head -n 1).
 
 What is promised by a count was done as often as that, and nothing failed. Random operations follow from the seed;
 where there is none, nothing is random. \`make test\` runs these tests, too, but for the preemptions: 100,000 of them,
-by \`registers.100000_preemptions\`.
+by \`registers.100000_preemptions\`; for the bytes: 10,000 of them, by \`input.10000_*\`; and for the
+executor: 100,000 operations.
 
 | what | count | seed | test |
 |---|---|---|---|
@@ -96,6 +108,37 @@ proofs | while IFS='|' read -r how test source count seed code claim; do
     echo passed
     echo "| $claim | $count | $seed | \`$test\` |" >>"$new"
 done
+
+# figure NAME: its median, of those in $figures.
+figure() {
+    sed -n "s/.*\"name\":\"$1\",.*\"p50\":\([0-9]*\).*/\1/p" "$figures"
+}
+
+# A wake and a poll among ten tasks, ten thousand and a million: the same to the instruction, or it is not proved.
+printf 'a million tasks: '
+boot "mode=bench suite=micro" "file:$figures" 600 -m 256 >"$log" 2>&1 </dev/null || { cat "$log"; exit 1; }
+each=$(figure task.growth_10)
+cat >>"$new" <<END
+
+## A million tasks
+
+All alive in 256 MiB, $(figure task.bytes) bytes each, and woken one after the other, round by round. The wakes and polls of
+*n* tasks take a + b * *n* instructions; b is what each task more takes, from *n* / 2 to *n* and from 10 to *n*, and what is
+left over when the difference is divided by their number.
+
+| tasks | instructions each, a included | b, from *n* / 2 | left over | b, from 10 | left over |
+|---|---|---|---|---|---|
+END
+for tasks in 10 10k 1M; do
+    from_half=$(figure "task.growth_$tasks") rest=$(figure "task.growth_${tasks}_rest")
+    from_ten=$(figure "task.growth_10_to_$tasks") rest_of_ten=$(figure "task.growth_10_to_${tasks}_rest")
+    if [ "$from_half $rest ${from_ten:-$each} ${rest_of_ten:-0}" != "$each 0 $each 0" ]; then
+        echo "b is $from_half, $rest left over, and $from_ten, $rest_of_ten left over, not $each"
+        exit 1
+    fi
+    echo "| $tasks | $(figure "task.round_robin_$tasks") | $from_half | $rest | ${from_ten:--} | ${rest_of_ten:--} |" >>"$new"
+done
+echo passed
 
 # The tests of Thread-Metric, and what a round of each is.
 thread_metric() {

@@ -21,6 +21,7 @@ flat() {
     flat tests/host/*.c tests/qemu/*.c |
         grep -oE '\<Test\( *[a-z0-9_]+, *[a-z0-9_]+|\<ParameterizedTest\([^,]*, *[a-z0-9_]+, *[a-z0-9_]+' |
         sed -E 's|.*[ (]([a-z0-9_]+), *([a-z0-9_]+)$|\1/\2|'
+    sed -nE 's|^    \{"([a-z0-9_]+)", \1\},$|races/\1|p' tests/tsan/races.c
     flat src/kernel/suites/*.c | grep -oE '\<TEST(_PANICS|_LONG)?(_NEEDS)?\( *[a-z0-9_]+, *"[a-z0-9_.]+"' | sed -E 's/.*"(.*)"/\1/'
     flat src/kernel/suites/*.c | grep -oE '\<SWEEP\( *[a-z0-9_]+' | sed -E 's/.*[( ]/sweep./'
     sed -nE 's/^([a-z-]+):.*/make \1/p' Makefile

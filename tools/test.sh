@@ -1,9 +1,10 @@
 #!/bin/sh
-# test.sh [host] [compile] [qemu]: builds and runs the tests named, all when none is.
+# test.sh [host] [tsan] [compile] [qemu]: builds and runs the tests named, all when none is.
 # Shows what failed; the last line is 'N passed, N failed'. A program that does not build or dies counts as one failure.
 # TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+export TSAN_OPTIONS="suppressions=$PWD/tools/tsan-suppressions:print_suppressions=0"
 export LSAN_OPTIONS="suppressions=$PWD/tools/lsan-suppressions:print_suppressions=0"
 passed=0
 failed=0
@@ -40,21 +41,21 @@ run() {
     failed=$((failed + bad))
 }
 
-# compile: adds up what compile-tests.sh says.
-compile() {
-    echo "== compile"
-    tools/compile-tests.sh >"$log" 2>&1
+# run_counted NAME PROGRAM: runs what ends with 'N passed, N failed' by itself, and adds up what it says.
+run_counted() {
+    echo "== $1"
+    "$2" >"$log" 2>&1
     status=$?
     good=$(sed -n '$s/^\([0-9]*\) passed.*/\1/p' "$log")
     bad=$(sed -n '$s/.* \([0-9]*\) failed$/\1/p' "$log")
     if [ -z "$good" ] || [ -z "$bad" ] || [ $((good + bad)) -eq 0 ]; then
         cat "$log"
-        echo "compile: ended with status $status before it had run a test"
+        echo "$1: ended with status $status before it had run a test"
         good=0 bad=1
     elif [ "$status" -ne 0 ]; then
         cat "$log"
     fi
-    echo "compile: $good passed, $bad failed"
+    echo "$1: $good passed, $bad failed"
     passed=$((passed + good))
     failed=$((failed + bad))
 }
@@ -72,14 +73,15 @@ build() {
     done
 }
 
-[ $# -gt 0 ] || set -- host compile qemu
+[ $# -gt 0 ] || set -- host tsan compile qemu
 for part in "$@"; do
     case $part in
     host) build host build/host-san/host-tests && run host "$(nproc)" build/host-san/host-tests ;;
-    compile) compile ;;
+    tsan) build tsan build/tsan-tests && run_counted tsan build/tsan-tests ;;
+    compile) run_counted compile tools/compile-tests.sh ;;
     qemu) build qemu kernels iso build/qemu-tests && run qemu 2 build/qemu-tests ;;
     *)
-        echo "test.sh: '$part' is neither host, compile nor qemu"
+        echo "test.sh: '$part' is neither host, tsan, compile nor qemu"
         failed=$((failed + 1))
         ;;
     esac

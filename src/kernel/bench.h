@@ -110,6 +110,7 @@ void bench_micro(void);
 void bench_memory(void);
 void bench_timers(void);
 void bench_async(void);
+void bench_restless(void);
 void bench_threads(const struct options *options);
 void bench_interrupts(void);
 void bench_turns(const struct options *options);

@@ -141,6 +141,7 @@ enum {
     BATCH = 100,
     TASKS_FEW = 10,
     TASKS_MOST = 1000000,
+    ROUNDS = 3,
 };
 
 static struct counted {
@@ -264,14 +265,15 @@ static void bench_spawn_static(const char *name, unsigned batch)
 
 /* Wakes `count` tasks, one after the other, and has each polled: all of it, in instructions, the best of a few times.
  */
-static uint64_t round_robin(char *slots, size_t slot_bytes, unsigned count)
+static __attribute__((noinline)) uint64_t round_robin(char *slots, size_t slot_bytes, unsigned count)
 {
+    char *const end = slots + count * slot_bytes;
     uint64_t best = UINT64_MAX;
 
-    for (unsigned round = 0; round < 3; round++) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
         uint64_t ticks = rdtsc();
 
-        for (char *slot = slots; slot < slots + count * slot_bytes; slot += slot_bytes)
+        for (char *slot = slots; slot < end; slot += slot_bytes)
             waker_wake(&((struct task *)(void *)slot)->waker);
         (void)executor_run(&executor);
         ticks = rdtsc() - ticks;
@@ -296,19 +298,27 @@ static void *map_pages(size_t bytes)
     return pages;
 }
 
-/* Tasks of 96 bytes, of which 32 are their state. */
-static void bench_round_robin(unsigned most)
+/* A task of 96 bytes, of which 32 are its state. */
+typedef TASK_SLOTS(struct async) slot;
+
+/* What the tasks from `from` to `to` take, each: the same, to the instruction, if nothing is left over. */
+static void report_growth(const char *const names[2], const uint64_t from[2], const uint64_t to[2])
+{
+    bench_report_one(names[0], (to[1] - from[1]) / (to[0] - from[0]), "instructions");
+    bench_report_one(names[1], (to[1] - from[1]) % (to[0] - from[0]), "instructions");
+}
+
+/* All alive; a few of them, half of them and all of them woken. */
+static void bench_round_robin(unsigned most, const char *name, const char *const half[2], const char *const few[2])
 {
     static struct task_pool pool;
-    typedef TASK_SLOTS(struct async) slot;
+    uint64_t counts[] = {TASKS_FEW, most / 2, most}, took[ARRAY_SIZE(counts)][2];
     slot *slots = NULL;
-    uint64_t few, many;
 
-    ASSERT(most > TASKS_FEW);
     if (frames_free() * PAGE_BYTES > most * sizeof(*slots) * 5 / 4)
         slots = map_pages(most * sizeof(*slots));
     if (!slots) {
-        console_print("task.round_robin: no memory for %u tasks of %zu bytes: skipped\n", most, sizeof(*slots));
+        console_print("%s: no memory for %u tasks of %zu bytes: skipped\n", name, most, sizeof(*slots));
         return;
     }
     executor_init(&executor, &parent);
@@ -321,18 +331,37 @@ static void bench_round_robin(unsigned most)
         task_pool_spawn_detached(&pool, frame);
     }
     (void)executor_run(&executor);
-    few = round_robin((char *)slots, sizeof(*slots), TASKS_FEW);
-    many = round_robin((char *)slots, sizeof(*slots), most);
-    ASSERT(executor_polls(&executor) == most + 3 * (uint64_t)(most + TASKS_FEW));
-    if (most == TASKS_MANY)
-        bench_report_one("task.round_robin_10", few / TASKS_FEW, "instructions");
-    bench_report_one(most == TASKS_MANY ? "task.round_robin_10k" : "task.round_robin_1M", many / most, "instructions");
-    /* What each task more than those few takes: the same, to the instruction, if nothing is left over. */
-    bench_report_one(most == TASKS_MANY ? "task.growth_10k" : "task.growth_1M", (many - few) / (most - TASKS_FEW),
-                     "instructions");
-    bench_report_one(most == TASKS_MANY ? "task.growth_10k_rest" : "task.growth_1M_rest",
-                     (many - few) % (most - TASKS_FEW), "instructions");
-    bench_report_one("task.bytes", sizeof(*slots), "bytes");
+    for (unsigned i = 0; i < ARRAY_SIZE(counts); i++) {
+        took[i][0] = counts[i];
+        took[i][1] = round_robin((char *)slots, sizeof(*slots), (unsigned)counts[i]);
+    }
+    ASSERT(executor_polls(&executor) == most + ROUNDS * (counts[0] + counts[1] + counts[2]));
+    bench_report_one(name, took[2][1] / most, "instructions");
+    report_growth(half, took[1], took[2]);
+    if (most > TASKS_FEW)
+        report_growth(few, took[0], took[2]);
+}
+
+static void bench_growth(void)
+{
+    static const struct {
+        unsigned tasks;
+        const char *name, *half[2], *few[2];
+    } sizes[] = {
+        {TASKS_FEW, "task.round_robin_10", {"task.growth_10", "task.growth_10_rest"}, {NULL, NULL}},
+        {TASKS_MANY,
+         "task.round_robin_10k",
+         {"task.growth_10k", "task.growth_10k_rest"},
+         {"task.growth_10_to_10k", "task.growth_10_to_10k_rest"}},
+        {TASKS_MOST,
+         "task.round_robin_1M",
+         {"task.growth_1M", "task.growth_1M_rest"},
+         {"task.growth_10_to_1M", "task.growth_10_to_1M_rest"}},
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+        bench_round_robin(sizes[i].tasks, sizes[i].name, sizes[i].half, sizes[i].few);
+    bench_report_one("task.bytes", sizeof(slot), "bytes");
 }
 
 /* ---- a neighbour that computes ---- */
@@ -402,8 +431,7 @@ static void bench_tasks(void)
     bench_spawn_static("task.spawn", BATCH);
     bench_spawn_static("task.spawn_one", 1);
     bench_spawn_pooled("task.spawn_pooled", BATCH);
-    bench_round_robin(TASKS_MANY);
-    bench_round_robin(TASKS_MOST);
+    bench_growth();
 }
 
 void bench_micro(void)
@@ -420,5 +448,6 @@ void bench_micro(void)
     bench_timers();
     bench_drivers();
     bench_tasks();
+    bench_restless();
     bench_async();
 }

@@ -244,14 +244,14 @@ struct sensor {
 
 static void sensor_interrupt(struct sensor *sensor, uint8_t byte)
 {
-    uint32_t slot;
+    uint32_t index;
 
-    if (!ring_can_push(&sensor->ring, sizeof(sensor->bytes), &slot)) {
+    if (!ring_can_push(&sensor->ring, ARRAY_SIZE(sensor->bytes), &index)) {
         sensor->dropped++;
         return;
     }
-    sensor->bytes[slot] = byte;
-    ring_push(&sensor->ring);
+    sensor->bytes[index % ARRAY_SIZE(sensor->bytes)] = byte;
+    ring_push(&sensor->ring, index);
     waker_slot_wake(&sensor->reader);
 }
 
@@ -264,12 +264,12 @@ struct sensor_read {
 
 static bool sensor_read_try(struct sensor_read *self)
 {
-    uint32_t slot;
+    uint32_t index;
 
-    if (!ring_can_pop(&self->sensor->ring, sizeof(self->sensor->bytes), &slot))
+    if (!ring_can_pop(&self->sensor->ring, &index))
         return false;
-    self->byte = self->sensor->bytes[slot];
-    ring_pop(&self->sensor->ring);
+    self->byte = self->sensor->bytes[index % ARRAY_SIZE(self->sensor->bytes)];
+    ring_pop(&self->sensor->ring, index);
     return true;
 }
 

@@ -327,3 +327,50 @@ Test(bench, the_longest_stretches_are_figures_with_their_places, .timeout = 300)
     machine_stop(off);
     machine_stop(on);
 }
+
+/* A figure of `suite=micro` that is one value, or always the same; what stands before it is skipped. */
+static json_int_t next_figure(struct machine *machine, const char *wanted, const char *member)
+{
+    for (;;) {
+        json_t *figure = machine_com2_event(machine, "micro", 0);
+        bool found = !strcmp(json_string_value(json_object_get(figure, "name")), wanted);
+        json_int_t value = found ? number_of(figure, member) : 0;
+
+        json_decref(figure);
+        if (found)
+            return value;
+    }
+}
+
+/* Of a million tasks, woken one after the other, each takes what each of ten takes. And a task that wakes itself for
+ * ever delays nobody by more than a poll of its own: a timer's interrupt and a wake are in the figure. */
+Test(bench, a_task_costs_the_same_among_ten_and_a_million, .timeout = 300)
+{
+    static const char *const growths[] = {
+        "task.growth_10",        "task.growth_10_rest",        "task.growth_10k", "task.growth_10k_rest",
+        "task.growth_10_to_10k", "task.growth_10_to_10k_rest", "task.growth_1M",  "task.growth_1M_rest",
+        "task.growth_10_to_1M",  "task.growth_10_to_1M_rest"};
+    struct machine *machine = machine_start(&(struct machine_options){
+        .kernel = KERNEL_GCC_O2, .cmdline = "mode=bench suite=micro", .reference = true, .memory_mib = 256});
+    int status = machine_wait_exit(machine, BENCH_MS);
+    json_int_t each = 0;
+
+    if (status != EXIT_PASSED)
+        machine_fail(machine, "suite=micro ends with %d", status);
+    cr_assert_gt(next_figure(machine, "task.delay_same_executor", "min"), 90000000);
+    cr_assert_lt(next_figure(machine, "task.delay_higher_executor", "max"), 1000);
+    for (size_t i = 0; i < sizeof(growths) / sizeof(growths[0]); i += 2) {
+        json_int_t growth = next_figure(machine, growths[i], "p50");
+
+        cr_assert(growth > 0 && (i == 0 || growth == each), "%s is %lld", growths[i], (long long)growth);
+        cr_assert_eq(next_figure(machine, growths[i + 1], "p50"), 0, "%s", growths[i + 1]);
+        each = growth;
+    }
+    cr_assert_eq(next_figure(machine, "task.bytes", "p50"), 96);
+    cr_assert_lt(next_figure(machine, "task.delay_restless", "max"), 1000);
+    cr_assert_lt(next_figure(machine, "task.delay_restless_thread", "max"), 1000);
+    cr_assert_gt(next_figure(machine, "task.simple_polls_1ms", "p50"), 1000);
+    cr_assert_eq(next_figure(machine, "task.polls_1ms", "p50"), 2);
+    cr_assert_not_null(strstr(machine->text[MACHINE_COM1].bytes, "async number: 42"));
+    machine_stop(machine);
+}

@@ -4,7 +4,7 @@
 
 #include "executor/async.h"
 #include "executor/combine.h"
-#include "executor/simple_executor.h"
+#include "kernel/bench_async_number.h"
 #include "kernel/console.h"
 #include "kernel/suites/registers.h"
 #include "kernel/suites/support.h"
@@ -257,48 +257,10 @@ TEST(churn, "executor.10000_spawned_by_interrupts")
 
 /* ---- the simplest executor --------------------------------------------------------------------------------------- */
 
-struct number {
-    struct async async;
-    struct yield_now yield;
-    unsigned number;
-};
-
-static enum poll async_number(struct future *future, struct waker *waker)
-{
-    struct number *self = container_of(future, struct number, async.future);
-
-    ASYNC (&self->async) {
-        AWAIT(&self->yield.future);
-        self->number = 42;
-        ASYNC_RETURN;
-    }
-}
-
-static struct example {
-    struct async async;
-    struct number number;
-} example;
-
-static enum poll example_task(struct future *future, struct waker *waker)
-{
-    struct example *self = container_of(future, struct example, async.future);
-
-    ASYNC (&self->async) {
-        AWAIT(&self->number.async.future);
-        console_print("async number: %u\n", self->number.number);
-        ASYNC_RETURN;
-    }
-}
-
 TEST(simple, "executor.simple")
 {
-    struct simple_executor executor = {0};
-    struct simple_task task;
+    struct async_number result = async_number_run();
 
-    example = (struct example){.async = ASYNC_BODY(example_task),
-                               .number = {.async = ASYNC_BODY(async_number), .yield = yield_now()}};
-    simple_executor_spawn(&executor, &task, &example.async.future);
-    simple_executor_run(&executor);
-    CHECK_EQUAL(executor.polls, 2);
-    CHECK_EQUAL(example.number.number, 42);
+    CHECK_EQUAL(result.polls, 2);
+    CHECK_EQUAL(result.number, 42);
 }

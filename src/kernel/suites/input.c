@@ -74,19 +74,6 @@ TEST(storm_equal_task, "input.storm_equal_task")
     storm(STYLE_ASYNC, THREAD_PRIORITY_NORMAL);
 }
 
-/* Some emulated controllers put the byte of 0xd2 and 0xd3 in the device's queue, others in one place of their own. */
-static bool controller_queues(void)
-{
-    uint32_t before = input.ports[DEVICE_KEYBOARD].received;
-    uint64_t flags = irq_save();
-
-    inject(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 0));
-    inject(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 1));
-    irq_restore(flags);
-    spin_for(200 * US);
-    return input.ports[DEVICE_KEYBOARD].received - before == 2;
-}
-
 /* Fills both queues with interrupts off; where there are none, one byte at a time. */
 static void burst_send(uint32_t at, uint32_t bytes)
 {

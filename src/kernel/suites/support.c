@@ -147,6 +147,18 @@ bool inject_and_wait(enum device device, uint8_t byte)
     return *received == before + 1;
 }
 
+bool controller_queues(void)
+{
+    uint32_t before = input.ports[DEVICE_KEYBOARD].received;
+    uint64_t flags = irq_save();
+
+    inject(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 0));
+    inject(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, 1));
+    irq_restore(flags);
+    spin_for(200 * US);
+    return input.ports[DEVICE_KEYBOARD].received - before == 2;
+}
+
 /* Letters and digits: set 1 and Linux give them the same codes, and none of them starts a command to the keyboard. */
 static uint8_t stream_key(uint32_t n)
 {

@@ -79,6 +79,10 @@ void inject(enum device device, uint8_t byte);
  * Context: thread, interrupts on. */
 bool inject_and_wait(enum device device, uint8_t byte);
 
+/* Whether the controller puts such bytes in the device's queue, for 16: others have one place for them. No driver runs.
+ * Context: thread, interrupts on. */
+bool controller_queues(void);
+
 /*
  * The n-th byte of an endless stream: keys that are pressed and released, or motion packets, no two near ones alike.
  * The bytes of motion never look like the first one of a packet. Context: any.
