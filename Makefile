@@ -52,7 +52,7 @@ KLDFLAGS := -nostdlib -static -no-pie -Wl,-T,src/kernel/kernel.ld -Wl,-z,noexecs
 # also checks implicit conversions that lose bits: -Wconversion lets a compound assignment do so unseen by gcc.
 KSAN_gcc := -fsanitize=undefined -fsanitize=bounds-strict -fno-sanitize-recover=all
 KSAN_clang := -fsanitize=undefined,implicit-integer-truncation -fno-sanitize=function,vptr -fno-sanitize-recover=all
-KSAN := $(if $(SAN),$(KSAN_$(COMPILER)))
+KSAN := $(if $(SAN),$(KSAN_$(COMPILER)) -DCHECKED_ARITHMETIC)
 HOSTFLAGS := -std=c17 -Isrc $(WARN) $(WARN_gcc) -g -D_GNU_SOURCE
 
 # ---- sources ---------------------------------------------------------------------------------------------------------

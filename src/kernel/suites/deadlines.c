@@ -10,12 +10,6 @@
 #include "thread/semaphore.h"
 #include "thread/wait_queue.h"
 
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-#define CHECKED_ARITHMETIC
-#endif
-#endif
-
 enum {
     DEADLINES = 200, /* of each kind */
     DEADLINE_NS_MIN = 1000,

@@ -220,7 +220,7 @@ TEST_PANICS(park_not_preemptible, "panic.park_not_preemptible", "thread boot wai
     thread_park();
 }
 
-TEST_PANICS(wait_with_lock, "panic.sleep_holding_lock", "may_wait")
+TEST_PANICS(wait_with_lock, "panic.sleep_holding_lock", "waits while preemption is disabled")
 {
     static struct lock lock;
 
