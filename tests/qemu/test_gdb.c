@@ -1,31 +1,46 @@
 /* gdb itself, with tools/duet.gdb, on a machine that was stopped while threads wait. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "gdb.h"
 #include "machine.h"
 
 enum { BOOT_MS = 60000 };
 
-/* What gdb says, the machine's gdbstub being the descriptor that it inherits. It blocks: cat does not wait to read. */
+enum { GDB_STUB = 3 };
+
+/* What gdb says, the machine's gdbstub being its descriptor 3: sh reads only one digit. cat does not wait to read, so
+   it blocks. */
 static void ask_gdb(struct machine *machine, const char *command, char *answer, size_t size)
 {
-    int stub = machine->stream[MACHINE_GDB];
-    char line[512];
+    int stub = machine->stream[MACHINE_GDB], out[2], status;
+    posix_spawn_file_actions_t actions;
+    char line[512], shell[] = "sh", run[] = "-c";
     FILE *gdb;
+    pid_t pid;
 
-    cr_assert_eq(fcntl(stub, F_SETFD, 0), 0);
-    cr_assert_eq(fcntl(stub, F_SETFL, fcntl(stub, F_GETFL) & ~O_NONBLOCK), 0);
     snprintf(
         line, sizeof(line),
-        "timeout 60 gdb -nx -q -batch -x tools/duet.gdb -ex 'target remote | cat <&%d & exec cat >&%d' -ex %s %s 2>&1",
-        stub, stub, command, KERNEL_GCC_O2);
-    gdb = popen(line, "r");
-    cr_assert_not_null(gdb);
+        "exec timeout 60 gdb -nx -q -batch -x tools/duet.gdb -ex 'target remote | cat <&%d & exec cat >&%d' -ex %s %s",
+        GDB_STUB, GDB_STUB, command, KERNEL_GCC_O2);
+    cr_assert_eq(fcntl(stub, F_SETFL, fcntl(stub, F_GETFL) & ~O_NONBLOCK), 0);
+    cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, stub, GDB_STUB);
+    cr_assert_eq(posix_spawn(&pid, "/bin/sh", &actions, NULL, (char *[]){shell, run, line, NULL}, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(out[1]);
+    gdb = fdopen(out[0], "r");
     answer[fread(answer, 1, size - 1, gdb)] = '\0';
-    pclose(gdb);
+    fclose(gdb);
+    waitpid(pid, &status, 0);
 }
 
 /* The line of a thread, from its name on. */
