@@ -54,6 +54,7 @@ mutants() {
     drop $entry '    .macro exception_stub' .endm
     drop $entry '    .macro interrupt_stub' .endm
     drop $entry exception_common: '.size exception_common'
+    drop $entry '    .macro interrupt_enter' .endm
     drop $entry interrupt_common: '.size interrupt_common'
     swap $switch context_switch: '.size context_switch'
     swap $switch thread_trampoline: 'ud2'

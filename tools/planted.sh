@@ -40,7 +40,7 @@ planted() {
         plant wake src/kernel/x86_64/interrupt.c \
             '/^    interrupt_end(vector);$/d;/^    if (sched_preempt_due(cpu)) {$/,/^    }$/s/^    }$/&\n    interrupt_end(vector);/' \
             'an interrupt is ended after the switch'
-        plant registers $entry '/^interrupt_common:/,/call interrupt/{/push %rax/{N;s/\(.*\)\n\(.*\)/\2\n\1/}}' \
+        plant registers $entry '/macro interrupt_enter/,/endm/{/push %rax/{N;s/\(.*\)\n\(.*\)/\2\n\1/}}' \
             'an interrupt pushes rcx before rax'
         plant registers $entry '/^interrupt_return:/,/iretq/{/pop %r11/{N;s/\(.*\)\n\(.*\)/\2\n\1/}}' \
             'an interrupt pops r10 before r11'

@@ -94,8 +94,8 @@ exception_return:
     IRQ_SITE(iretq, irqoff_iretq)
     .size exception_common, . - exception_common
 
-    .type interrupt_common, @function
-interrupt_common:
+/* What the ABI lets a call clobber is kept, and the vector is the argument. */
+    .macro interrupt_enter
     push %rax
     push %rcx
     push %rdx
@@ -107,6 +107,11 @@ interrupt_common:
     push %r11
     IRQ_SITE(cld, irqoff_interrupt)
     mov 9*8+12(%rsp), %edi
+    .endm
+
+    .type interrupt_common, @function
+interrupt_common:
+    interrupt_enter
     call interrupt
     .globl interrupt_return
 interrupt_return:
@@ -125,17 +130,7 @@ interrupt_return:
 /* The same for vectors that also stand for no interrupt: theirs is a path of its own, and no other has the question. */
     .type interrupt_doubtful, @function
 interrupt_doubtful:
-    push %rax
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    IRQ_SITE(cld, irqoff_interrupt)
-    mov 9*8+12(%rsp), %edi
+    interrupt_enter
     push $interrupt_return
     jmp interrupt_unless_spurious
     .size interrupt_doubtful, . - interrupt_doubtful
