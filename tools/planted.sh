@@ -68,8 +68,12 @@ planted() {
             'no preemption at the end of an interrupt'
         plant cancel $sched 's/timer_queue_remove(&cpu_this()->timers, timer);/(void)timer;/' \
             'a timer cancelled stays in the queue'
-        plant cancel $sched '/^void sched_timer_start/,/^}/{s/= irq_save()/= IRQ_ENABLED/}' \
+        plant due $sched '/^void sched_timer_start/,/^}/{s/= irq_save()/= IRQ_ENABLED/}' \
             'a timer is queued with interrupts on'
+        plant thread_cancel $life '/^void thread_cancel/,/^}/{s/= irq_save()/= IRQ_ENABLED/}' \
+            'a thread is cancelled with interrupts on'
+        plant thread_cancel $life '/^void thread_cancel/,/^}/s/^        end_wait/        if (thread->stack == NULL)\n    &/' \
+            'a thread that waits is woken by its cancel, and waits on'
         plant woken_sleep $sched '/^    timer_queue_remove(&cpu->timers, &current->deadline);$/d' \
             'who is woken from its sleep leaves its timer behind'
         plant life $life '/^static inline void \*joined/,/^}/s/flags = irq_save();/flags = IRQ_ENABLED;/' \

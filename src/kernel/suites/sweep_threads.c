@@ -5,6 +5,7 @@
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/stacks.h"
 #include "thread/arch.h"
+#include "thread/semaphore.h"
 
 enum {
     PRIORITY_MIDDLE = 20,
@@ -249,6 +250,27 @@ static void timer_check(void)
 
 SWEEP(cancel, timer_set_up, timer_window, sched_timer_interrupt, timer_check)
 
+/* Due at the same time, and in the same slot behind the first, the others come where timers are just taken away. */
+static struct timer due[3];
+
+static void due_window(void)
+{
+    sweep_open();
+    for (unsigned i = 0; i < ARRAY_SIZE(due); i++)
+        sched_timer_start(&due[i], 1, &expired);
+    sweep_close();
+}
+
+static void due_check(void)
+{
+    sched_timer_interrupt();
+    SWEEP_CHECK(expiries == ARRAY_SIZE(due));
+    for (unsigned i = 0; i < ARRAY_SIZE(due); i++)
+        SWEEP_CHECK(!timer_queued(&due[i]));
+}
+
+SWEEP(due, timer_set_up, due_window, sched_timer_interrupt, due_check)
+
 /* ---- create, exit, join, reap --------------------------------------------------------------------------------------
  */
 
@@ -299,6 +321,60 @@ static void life_check(void)
 }
 
 SWEEP(life, life_set_up, life_window, call_high, life_check)
+
+/* ---- cancel of a thread: by another and by the interrupt, while it waits, is given what it waits for, or sleeps
+ * -------
+ */
+
+static struct semaphore awaited;
+static struct thread waiting;
+static atomic_bool lives; /* until its owner cancels it */
+static enum status waited;
+static bool overslept;
+
+static void *wait_and_sleep(void *unused)
+{
+    uint64_t later_ns = clock_now_ns() + 100 * (uint64_t)MS;
+
+    (void)unused;
+    atomic_store(&lives, true);
+    waited = semaphore_take_until(&awaited, later_ns);
+    thread_sleep_until(later_ns);
+    overslept = clock_now_ns() >= later_ns;
+    return NULL;
+}
+
+static void cancel_waiting(void)
+{
+    if (atomic_load(&lives))
+        thread_cancel(&waiting);
+}
+
+static void waiting_set_up(void)
+{
+    semaphore_init(&awaited, 0);
+    atomic_store(&lives, false);
+}
+
+static void waiting_window(void)
+{
+    sweep_open();
+    start(&waiting, "waiting", THREAD_PRIORITY_HIGH, wait_and_sleep, NULL);
+    semaphore_give(&awaited);
+    thread_cancel(&waiting);
+    atomic_store(&lives, false);
+    thread_join(&waiting);
+    sweep_close();
+}
+
+/* The one unit was taken, or is there. */
+static void waiting_check(void)
+{
+    SWEEP_CHECK(!overslept && list_empty(&awaited.queue.threads) && !timer_queued(&waiting.deadline));
+    SWEEP_CHECK(semaphore_units(&awaited) == (waited == STATUS_OK ? 0 : 1));
+}
+
+SWEEP(thread_cancel, waiting_set_up, waiting_window, cancel_waiting, waiting_check)
 
 /* ---- the way out of an interrupt, a switch due ---------------------------------------------------------------------
  */
