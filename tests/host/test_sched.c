@@ -3,66 +3,14 @@
 
 #include <string.h>
 
-#include "machine.h"
-#include "support.h"
+#include "bodies.h"
 #include "thread/lock.h"
-
-#define MS UINT64_C(1000000)
 
 enum { LOW = THREAD_PRIORITY_NORMAL - 8, EQUAL = THREAD_PRIORITY_NORMAL, HIGH = THREAD_PRIORITY_HIGH };
 
 static struct thread a, b, c, high;
-static struct thread *last_noted;
 
-static void init(void)
-{
-    support_clock_ns = 0;
-    last_noted = NULL;
-    support_trace_clear();
-    machine_start(10 * MS);
-}
-
-TestSuite(sched, .init = init);
-
-static void start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry, void *argument)
-{
-    cr_assert_eq(thread_start(thread, name, priority, entry, argument), STATUS_OK);
-}
-
-/* Computes a millisecond at a time, and says so whenever it goes on after another thread: who@when. */
-static void compute(uint64_t duration_ms)
-{
-    while (duration_ms--) {
-        if (last_noted != thread_current())
-            support_trace("%s@%u", thread_current()->name, (unsigned)(support_clock_ns / MS));
-        last_noted = thread_current();
-        machine_run(MS);
-    }
-}
-
-static void *compute_and_end(void *duration_ms)
-{
-    compute((uintptr_t)duration_ms);
-    return NULL;
-}
-
-static void *park_and_compute(void *duration_ms)
-{
-    thread_park();
-    return compute_and_end(duration_ms);
-}
-
-static void *say(void *argument)
-{
-    support_trace("%s", thread_current()->name);
-    return argument;
-}
-
-static void *park_and_say(void *argument)
-{
-    thread_park();
-    return say(argument);
-}
+TestSuite(sched, .init = bodies_init);
 
 static void wake_boot(void)
 {
@@ -622,7 +570,7 @@ Test(sched, lets_nobody_wait_for_a_lower_one_nor_for_an_equal_one_longer_than_a_
     uint64_t ran_ns;
 
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        init();
+        bodies_init();
         memset(wanderers, 0, sizeof(wanderers));
         interrupt_seed = seed * 1000;
         machine_at(MS, interrupt_at_random);
@@ -1242,26 +1190,26 @@ Test(lock, keeps_interrupts_off_and_restores_them_as_they_were)
 
 static struct lock held;
 
-Test(lock, keeps_whoever_holds_it_from_parking, .init = init, .exit_code = PANIC_EXIT)
+Test(lock, keeps_whoever_holds_it_from_parking, .init = bodies_init, .exit_code = PANIC_EXIT)
 {
     (void)lock_acquire(&held);
     thread_wake(&machine.boot);
     thread_park();
 }
 
-Test(lock, keeps_whoever_holds_it_from_yielding, .init = init, .exit_code = PANIC_EXIT)
+Test(lock, keeps_whoever_holds_it_from_yielding, .init = bodies_init, .exit_code = PANIC_EXIT)
 {
     (void)lock_acquire(&held);
     thread_yield();
 }
 
-Test(lock, keeps_whoever_holds_it_from_sleeping, .init = init, .exit_code = PANIC_EXIT)
+Test(lock, keeps_whoever_holds_it_from_sleeping, .init = bodies_init, .exit_code = PANIC_EXIT)
 {
     (void)lock_acquire(&held);
     thread_sleep_until(MS);
 }
 
-Test(lock, keeps_whoever_holds_it_from_ending, .init = init, .exit_code = PANIC_EXIT)
+Test(lock, keeps_whoever_holds_it_from_ending, .init = bodies_init, .exit_code = PANIC_EXIT)
 {
     (void)lock_acquire(&held);
     thread_exit(NULL);
@@ -1289,7 +1237,7 @@ static void happen_and_wake_boot(void)
 static void begin(void)
 {
     happened = 0;
-    init();
+    bodies_init();
 }
 
 static void park_until_it_happens(void)

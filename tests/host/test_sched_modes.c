@@ -1,28 +1,21 @@
 /* The scheduler where nothing preempts, and with a tick, on a simulated machine. */
-#include "machine.h"
-#include "support.h"
+#include "bodies.h"
 #include "thread/arch.h"
 #include "thread/mutex.h"
 #include "thread/sched.h"
 #include "thread/semaphore.h"
 
-#define MS UINT64_C(1000000)
-
 enum { LOW = THREAD_PRIORITY_NORMAL - 8, EQUAL = THREAD_PRIORITY_NORMAL, HIGH = THREAD_PRIORITY_HIGH };
 
 static struct thread a, b, high;
-static struct thread *last_noted;
 static struct mutex mutex;
 static struct semaphore semaphore;
 static unsigned happened;
 
 static void begin(void)
 {
-    support_clock_ns = 0;
-    last_noted = NULL;
+    bodies_init();
     happened = 0;
-    support_trace_clear();
-    machine_start(10 * MS);
     mutex_init(&mutex);
     semaphore_init(&semaphore, 0);
 }
@@ -31,46 +24,6 @@ static void begin_to_completion(void)
 {
     begin();
     (void)sched_set_preemption(PREEMPTION_NEVER);
-}
-
-static void start(struct thread *thread, const char *name, unsigned priority, thread_entry *entry, void *argument)
-{
-    cr_assert_eq(thread_start(thread, name, priority, entry, argument), STATUS_OK);
-}
-
-/* Computes a millisecond at a time, and says so whenever it goes on after another thread: who@when. */
-static void compute(uint64_t duration_ms)
-{
-    while (duration_ms--) {
-        if (last_noted != thread_current())
-            support_trace("%s@%u", thread_current()->name, (unsigned)(support_clock_ns / MS));
-        last_noted = thread_current();
-        machine_run(MS);
-    }
-}
-
-static void *compute_and_end(void *duration_ms)
-{
-    compute((uintptr_t)duration_ms);
-    return NULL;
-}
-
-static void *park_and_compute(void *duration_ms)
-{
-    thread_park();
-    return compute_and_end(duration_ms);
-}
-
-static void *say(void *argument)
-{
-    support_trace("%s", thread_current()->name);
-    return argument;
-}
-
-static void *park_and_say(void *argument)
-{
-    thread_park();
-    return say(argument);
 }
 
 static void *say_and_yield_thrice(void *argument)
