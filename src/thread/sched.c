@@ -21,7 +21,12 @@ struct cpu cpu_boot;
 
 __attribute__((noinline)) void switch_armed(struct thread *previous, struct thread *next, uint64_t flags)
 {
-    slice_contend(cpu_this());
+    struct cpu *cpu = cpu_this();
+
+    if ((int64_t)next->slice_left_ns < 0) /* overdrawn, and contended only now */
+        slice_contend(cpu);
+    else if (!cpu->slices_unwatched)
+        arm_by(cpu, next->slice_end_ns); /* a rest that is over by now ends at once: no new turn */
     context_switch(&previous->sp, &next->sp, flags);
 }
 

@@ -342,6 +342,37 @@ TEST(preempted_turn, "thread.preempted_keeps_its_turn")
     parker_join();
 }
 
+static atomic_bool equal_ran;
+static void *note_run(void *unused)
+{
+    atomic_store(&equal_ran, true);
+    return unused;
+}
+
+/* However little of the turn is left: less than the switch back takes, among others. */
+TEST(cut_turn, "thread.turn_cut_at_its_end_ends")
+{
+    static struct waker waker = {timer_wakes_parker};
+    struct timer timer = {0};
+    struct thread equal;
+    uint64_t quantum = quantum_set(MS);
+    uint64_t end_ns;
+
+    parker_start(THREAD_PRIORITY_HIGH);
+    for (uint64_t left_ns = 0; left_ns < 600; left_ns += 3) {
+        atomic_store(&equal_ran, false);
+        start(&equal, "equal", THREAD_PRIORITY_NORMAL, note_run, NULL);
+        end_ns = thread_current()->slice_end_ns;
+        sched_timer_start(&timer, end_ns - left_ns, &waker);
+        while (clock_now_ns() < end_ns + MS / 2)
+            atomic_signal_fence(memory_order_seq_cst);
+        CHECK(atomic_load(&equal_ran) || !clock_is_exact());
+        thread_join(&equal);
+    }
+    quantum_set(quantum);
+    parker_join();
+}
+
 TEST(preempt_disabled, "thread.preempt_disable_delays")
 {
     parker_start(THREAD_PRIORITY_HIGH);
