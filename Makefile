@@ -221,6 +221,42 @@ build/tsan-tests: $(TSAN_SRC:%=build/tsan/%.o)
 	$(Q)gcc $(TSAN) $^ -o $@
 -include $(TSAN_SRC:%.c=build/tsan/%.c.d)
 
+# Fuzz targets, a program each: tests/fuzz/targets names them. Three builds: libFuzzer, replay by gcc, and coverage.
+# jansson, by which the JSON writer is checked, has a function of a name that the writer has too: renamed.
+FUZZ_TARGETS := $(shell awk '!/^(\#|$$)/ { print $$1 }' tests/fuzz/targets)
+FUZZ_SUPPORT := $(addprefix tests/fuzz/,fuzz.c json_reading.c memory.c) $(filter-out tests/host/test_% tests/host/support.c,$(wildcard tests/host/*.c))
+FUZZ_PURE := $(filter-out src/lib/json.c,$(PURE_SRC))
+FUZZ_CC_clang := clang $(filter-out $(WARN_gcc),$(HOSTFLAGS)) $(WARN_clang)
+FUZZ_CC_gcc := gcc $(HOSTFLAGS)
+FUZZ_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_COV := -O1 -fprofile-instr-generate -fcoverage-mapping
+
+define fuzz_build # (folder, compiler, flags, flags of what is fuzzed, flags of the link, folder of what is fuzzed, main)
+$(1)/src/lib/mem.c.o: EXTRA := $$(HOST_RENAME) -fno-builtin
+$(1)/src/lib/json.c.o $(1)/tests/fuzz/json.c.o: EXTRA := -Djson_string=duet_json_string
+$(1)/src/%.c.o: src/%.c Makefile
+	@mkdir -p $$(@D)
+	$$(call say,FUZZCC)
+	$$(Q)$(2) $(3) $(4) $$(EXTRA) -Itests/host -MMD -MP -c $$< -o $$@
+$(1)/%.c.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(call say,FUZZCC)
+	$$(Q)$(2) $(3) $$(EXTRA) -Itests/fuzz -Itests/host -Wno-pedantic -Wno-conversion -Wno-unused -Wno-unused-parameter -Wno-format-nonliteral -MMD -MP -c $$< -o $$@
+$(1)/%.S.o: %.S Makefile
+	@mkdir -p $$(@D)
+	$$(Q)gcc $$(HOSTFLAGS) -Itests/host -D__ASSEMBLER__ -MMD -MP -c $$< -o $$@
+$(1)/fuzzed.a: $$(FUZZ_PURE:%=$(6)/%.o) $$(FUZZ_SUPPORT:%=$(1)/%.o) $(1)/src/lib/json.c.o
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+$(1)/fuzz-%: $(1)/tests/fuzz/%.c.o $(1)/fuzzed.a $(7)
+	$$(call say,LD)
+	$$(Q)$(2) $(3) $$< $(7) $(1)/fuzzed.a $(5) -ljansson -o $$@
+$(1)/all: $$(FUZZ_TARGETS:%=$(1)/fuzz-%)
+-include $$(patsubst %,$(1)/%.d,$$(FUZZ_PURE) $$(FUZZ_SUPPORT) src/lib/json.c $$(wildcard tests/fuzz/*.c))
+endef
+$(eval $(call fuzz_build,build/fuzz,$(FUZZ_CC_clang),$(FUZZ_SAN) -D__SANITIZE_ADDRESS__,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer,build/fuzz,))
+$(eval $(call fuzz_build,build/fuzz-replay,$(FUZZ_CC_gcc),$(FUZZ_SAN),,,build/host-san,build/fuzz-replay/tests/fuzz/replay.c.o))
+$(eval $(call fuzz_build,build/fuzz-cov,$(FUZZ_CC_clang),,$(FUZZ_COV),-fprofile-instr-generate,build/fuzz-cov,build/fuzz-cov/tests/fuzz/replay.c.o))
+
 build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 	@mkdir -p $(@D)
 	$(call say,HOSTCC)
@@ -228,7 +264,7 @@ build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 
 .PHONY: test test-host test-tsan test-compile test-qemu kernels print-flags
 test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
-	@tools/test.sh host tsan compile qemu
+	@tools/test.sh host tsan compile fuzz qemu
 
 test-host: deps-build deps-test ## the pure core's tests on the host, with address and undefined-behaviour sanitizers
 	@tools/test.sh host
@@ -252,6 +288,16 @@ kernels: ## the kernel by gcc and clang, optimised and not, and checked for unde
 	@$(MAKE) CC=clang OPT=0 kernel
 	@$(MAKE) CC=gcc OPT=2 SAN=ubsan kernel
 	@$(MAKE) CC=clang OPT=2 SAN=ubsan kernel
+
+.PHONY: fuzz fuzz-replay fuzz-keep
+fuzz: deps-build deps-test deps-fuzz ## every fuzz target for TIME=60 seconds (TARGETS='heap log': only these); the table
+	@TIME='$(TIME)' TARGETS='$(TARGETS)' tools/fuzz.sh run
+
+fuzz-replay: deps-build deps-test ## every input the fuzzer kept or crashed with, once
+	@TARGETS='$(TARGETS)' tools/fuzz.sh replay
+
+fuzz-keep: deps-build deps-test deps-fuzz ## put into tests/fuzz/corpus what the last `make fuzz` found
+	@TARGETS='$(TARGETS)' tools/fuzz.sh keep
 
 .PHONY: prove
 prove: deps-build deps-test ## run what is promised by a count, at that count; writes docs/proof.md
@@ -288,10 +334,10 @@ format: deps-lint ## rewrite the sources as clang-format wants them
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug clean help
+.PHONY: deps deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug deps-fuzz clean help
 deps: ## install every Debian package of deps.txt that is missing
-	@tools/deps.sh build bench bench-native test lint debug
-deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug:
+	@tools/deps.sh build bench bench-native test lint debug fuzz
+deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
 clean: ## remove everything built

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh [host] [tsan] [compile] [qemu]: builds and runs the tests named, all when none is.
+# test.sh [host] [tsan] [compile] [fuzz] [qemu]: builds and runs the tests named, all when none is.
 # Shows what failed; the last line is 'N passed, N failed'. A program that does not build or dies counts as one failure.
 # TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
 set -u
@@ -41,12 +41,12 @@ run() {
     failed=$((failed + bad))
 }
 
-# run_counted NAME PROGRAM: runs what ends with 'N passed, N failed' by itself, and adds up what it says.
+# run_counted NAME PROGRAM [ARGUMENT]: runs what ends with 'N passed, N failed' by itself, and adds up what it says.
 run_counted() {
     echo "== $1"
-    "$2" >"$log" 2>&1
+    "$2" ${3:+"$3"} >"$log" 2>&1
     status=$?
-    good=$(sed -n '$s/^\([0-9]*\) passed.*/\1/p' "$log")
+    good=$(sed -n '$s/^\(fuzz: \)*\([0-9]*\) passed.*/\2/p' "$log")
     bad=$(sed -n '$s/.* \([0-9]*\) failed$/\1/p' "$log")
     if [ -z "$good" ] || [ -z "$bad" ] || [ $((good + bad)) -eq 0 ]; then
         cat "$log"
@@ -73,15 +73,16 @@ build() {
     done
 }
 
-[ $# -gt 0 ] || set -- host tsan compile qemu
+[ $# -gt 0 ] || set -- host tsan compile fuzz qemu
 for part in "$@"; do
     case $part in
     host) build host build/host-san/host-tests && run host "$(nproc)" build/host-san/host-tests ;;
     tsan) build tsan build/tsan-tests && run_counted tsan build/tsan-tests ;;
     compile) run_counted compile tools/compile-tests.sh ;;
+    fuzz) run_counted fuzz tools/fuzz.sh replay ;;
     qemu) build qemu kernels iso build/qemu-tests && run qemu 2 build/qemu-tests ;;
     *)
-        echo "test.sh: '$part' is neither host, tsan, compile nor qemu"
+        echo "test.sh: '$part' is neither host, tsan, compile, fuzz nor qemu"
         failed=$((failed + 1))
         ;;
     esac

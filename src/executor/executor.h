@@ -118,8 +118,8 @@ void task_cancel(struct task *task);
 enum poll task_return(struct future *future, struct waker *waker, uintptr_t value);
 
 /*
- * Expires timers, then polls every task that was ready once. Returns the time to poll again at: 0 for at once,
- * TIMER_NEVER for not before the parent is woken. Context: the executor's thread.
+ * Expires timers, as many as one timer_queue_expire() does, then polls every task that was ready once. Returns the time
+ * to poll again at: 0 for at once, TIMER_NEVER for not before the parent is woken. Context: the executor's thread.
  */
 uint64_t executor_poll(struct executor *executor, uint64_t now_ns);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frames_model.h"
 #include "support.h"
 
 #define KIB UINT64_C(1024)
@@ -717,107 +718,16 @@ Test(frames, too_large_a_table_panics, .exit_code = PANIC_EXIT)
     frames_init(&frames, &entry, FRAMES_MAX + 1);
 }
 
-/* ---- the model: who owns each frame ---- */
-
-enum { MODEL_FRAMES = 16384, MODEL_FIRST = 256, MODEL_HOLE = 5000, MODEL_HOLE_END = 5100 };
-
-struct model_run {
-    uint32_t first, count;
-};
-
-static uint32_t owner[MODEL_FRAMES]; /* 0: free */
-static struct model_run live[MODEL_FRAMES];
-static uint32_t live_count, model_free, model_last_owner;
-
-static void model_took(uint64_t address, uint32_t count, uint32_t align)
-{
-    uint32_t first = (uint32_t)(address / FRAME_BYTES);
-
-    cr_assert_eq(address % ((uint64_t)align * FRAME_BYTES), 0);
-    cr_assert(first >= MODEL_FIRST && first + count <= MODEL_FRAMES);
-    model_last_owner++;
-    for (uint32_t i = first; i < first + count; i++) {
-        cr_assert_eq(owner[i], 0, "frame %u is taken twice", i);
-        owner[i] = model_last_owner;
-    }
-    live[live_count++] = (struct model_run){first, count};
-    model_free -= count;
-}
-
-static void model_give(uint32_t index)
-{
-    struct model_run run = live[index];
-
-    live[index] = live[--live_count];
-    cr_assert_eq(frames_run_length(&frames, (uint64_t)run.first * FRAME_BYTES), run.count);
-    frames_give(&frames, (uint64_t)run.first * FRAME_BYTES);
-    for (uint32_t i = run.first; i < run.first + run.count; i++)
-        owner[i] = 0;
-    model_free += run.count;
-}
-
-static bool model_has_run(uint32_t size)
-{
-    for (uint32_t first = 0; first < MODEL_FRAMES; first += size) {
-        uint32_t free_here = 0;
-
-        while (free_here < size && !owner[first + free_here])
-            free_here++;
-        if (free_here == size)
-            return true;
-    }
-    return false;
-}
-
-static void model_take_run(uint64_t *random)
-{
-    unsigned kind = support_random(random) % 16;
-    uint32_t count = 1 + (uint32_t)(support_random(random) % (kind ? 12 : 300));
-    uint32_t align = UINT32_C(1) << (support_random(random) % (kind ? 4 : 9));
-    uint32_t size = 1;
-    uint64_t address;
-
-    if (frames_take_run(&frames, count, align, &address) == STATUS_OK) {
-        model_took(address, count, align);
-        return;
-    }
-    while (size < count || size < align)
-        size *= 2;
-    if (support_random(random) % 16 == 0)
-        cr_assert_not(model_has_run(size), "there is a run of %u", size);
-}
-
 Test(frames, a_million_operations_agree_with_the_model)
 {
-    uint64_t random = 20240101, address;
     struct frames_report at_first;
 
-    begin((uint64_t)MODEL_FRAMES * FRAME_BYTES);
-    frames_add(&frames, MODEL_FIRST * FRAME_BYTES, MODEL_HOLE * FRAME_BYTES);
-    frames_add(&frames, MODEL_HOLE_END * FRAME_BYTES, MODEL_FRAMES * FRAME_BYTES);
-    at_first = frames_report(&frames);
-    model_free = at_first.free;
-    for (uint32_t i = 0; i < MODEL_FRAMES; i++)
-        owner[i] = i < MODEL_FIRST || (i >= MODEL_HOLE && i < MODEL_HOLE_END) ? UINT32_MAX : 0;
-
-    for (unsigned operation = 0; operation < 1000000; operation++) {
-        /* Memory fills up and empties in turn. */
-        unsigned taking = operation / 50000 % 2 ? 30 : 65;
-        unsigned choice = support_random(&random) % 100;
-
-        if (choice >= taking && live_count)
-            model_give((uint32_t)(support_random(&random) % live_count));
-        else if (choice % 2)
-            model_take_run(&random);
-        else if (frames_take(&frames, &address) == STATUS_OK)
-            model_took(address, 1, 1);
-        else
-            cr_assert_eq(model_free, 0);
-        cr_assert_eq(frames.free, model_free);
-    }
-    while (live_count)
-        model_give(live_count - 1);
+    frames_model_begin(FRAMES_MODEL_MAX, 20240101);
+    at_first = frames_report(&frames_model);
+    for (unsigned operation = 0; operation < 1000000; operation++)
+        frames_model_operate(operation / 50000 % 2 ? 30 : 65); /* memory fills up and empties in turn */
+    frames_model_end();
+    frames = frames_model;
     expect_report(at_first.total, 0, at_first.largest_run);
     cr_assert_eq(take(at_first.largest_run, at_first.largest_run), 8192 * FRAME_BYTES);
-    finish();
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "heap_model.h"
 #include "lib/heap_block.h"
 #include "lib/heap_bump.h"
 #include "lib/heap_debug.h"
@@ -21,9 +22,9 @@
 #include "support.h"
 
 enum {
-    HEAP_SIZE = 100 * 1024,        /* the blog's */
-    SLAB_HEAP_SIZE = 1024 * 1024,  /* a slab for each class, and little more */
-    MEMORY_SIZE = 2 * 1024 * 1024, /* of which the rest belongs to nobody */
+    HEAP_SIZE = 100 * 1024,         /* the blog's */
+    SLAB_HEAP_SIZE = 1024 * 1024,   /* a slab for each class, and little more */
+    MEMORY_SIZE = HEAP_MODEL_BYTES, /* of which the rest belongs to nobody */
     HEADER = sizeof(struct heap_header),
 };
 
@@ -548,182 +549,22 @@ CLAIM(panics_at_an_alignment_that_is_no_power_of_two)
 /* ---- a million operations -----------------------------------------------------------------------------------------
  */
 
-enum { FUZZ_PIECES = 256, FUZZ_OPERATIONS = 1000000, FUZZ_PATTERN = MEMORY_SIZE + 4096 };
-
-struct piece {
-    unsigned char *at; /* NULL: not allocated */
-    size_t size;       /* as asked for */
-    size_t usable;
-    size_t pattern; /* contents: the bytes from here in the pattern */
-};
-
-struct fuzz {
-    const struct subject *subject;
-    struct heap *heap;
-    uint64_t seed;
-    struct piece pieces[FUZZ_PIECES];
-    unsigned failures;
-    unsigned char pattern[FUZZ_PATTERN];
-    uint16_t owner[MEMORY_SIZE / HEAP_ALIGN]; /* shadow map: 1 + the piece there, 0 if none */
-};
-
-static struct fuzz fuzz;
-
-static unsigned fuzz_below(unsigned limit)
-{
-    return (unsigned)(support_random(&fuzz.seed) % limit);
-}
-
-static size_t fuzz_size(void)
-{
-    switch (fuzz_below(64)) {
-    case 0:
-        return 0;
-    case 1:
-        return fuzz_below(HEAP_SIZE);
-    case 2:
-        return SIZE_MAX - fuzz_below(4096);
-    case 3:
-    case 4:
-    case 5:
-        return fuzz_below(5000);
-    case 6:
-        return (size_t)16 << fuzz_below(9);
-    default:
-        return fuzz_below(300);
-    }
-}
-
-static void fuzz_check(const struct piece *piece, size_t size)
-{
-    cr_assert(!memcmp(piece->at, fuzz.pattern + piece->pattern, size), "%zu bytes at %p changed", size, piece->at);
-}
-
-/* The shadow map says that the whole piece is `from`'s, and then that it is `to`'s. */
-static void fuzz_shadow(const struct piece *piece, unsigned from, unsigned to)
-{
-    size_t first = (size_t)(piece->at - memory) / HEAP_ALIGN;
-    size_t last = (size_t)(piece->at - memory + piece->usable + !piece->usable - 1) / HEAP_ALIGN;
-
-    cr_assert(piece->at >= memory && last < ARRAY_SIZE(fuzz.owner), "%zu bytes at %p", piece->usable, piece->at);
-    for (size_t i = first; i <= last; i++) {
-        if (fuzz.owner[i] != from)
-            cr_assert_fail("%zu bytes at %p overlap %u", piece->usable, piece->at, fuzz.owner[i]);
-        fuzz.owner[i] = (uint16_t)to;
-    }
-}
-
-static void fuzz_take(struct piece *piece, void *at, size_t size, size_t align)
-{
-    cr_assert((uintptr_t)at % align == 0 && (uintptr_t)at % HEAP_ALIGN == 0, "%p not at %zu", at, align);
-    piece->at = at;
-    piece->size = size;
-    piece->usable = heap_usable(fuzz.heap, at);
-    piece->pattern = fuzz_below(4096);
-    cr_assert_geq(piece->usable, size);
-    fuzz_shadow(piece, 0, 1 + (unsigned)(piece - fuzz.pieces));
-    memcpy(at, fuzz.pattern + piece->pattern, piece->usable);
-}
-
-static void fuzz_free(struct piece *piece)
-{
-    if (!piece->at)
-        return;
-    cr_assert_eq(heap_usable(fuzz.heap, piece->at), piece->usable);
-    fuzz_check(piece, piece->usable);
-    fuzz_shadow(piece, 1 + (unsigned)(piece - fuzz.pieces), 0);
-    heap_free(fuzz.heap, piece->at);
-    piece->at = NULL;
-}
-
-/* Out of memory: makes room, by all blocks if the heap needs that. */
-static void fuzz_failed(size_t size)
-{
-    unsigned count = fuzz.subject->reuses ? FUZZ_PIECES / 8 : FUZZ_PIECES;
-    unsigned first = fuzz_below(FUZZ_PIECES);
-
-    if (size > fuzz.subject->bytes)
-        return;
-    fuzz.failures++;
-    for (unsigned i = 0; i < count; i++)
-        fuzz_free(&fuzz.pieces[(first + i) % FUZZ_PIECES]);
-}
-
-static void fuzz_alloc(struct piece *piece)
-{
-    size_t size = fuzz_size(), align = HEAP_ALIGN;
-    unsigned kind = fuzz_below(4);
-    unsigned char *at;
-
-    if (kind == 0)
-        align = (size_t)1 << fuzz_below(13);
-    at = kind == 0   ? heap_alloc_aligned(fuzz.heap, size, align)
-         : kind == 1 ? heap_alloc_zeroed(fuzz.heap, size / 8, 8)
-                     : heap_alloc(fuzz.heap, size);
-    if (!at) {
-        fuzz_failed(size);
-        return;
-    }
-    if (kind == 1) {
-        size = size / 8 * 8;
-        cr_assert(!size || (!at[0] && !memcmp(at, at + 1, size - 1)), "not zero");
-    }
-    fuzz_take(piece, at, size, align);
-}
-
-static void fuzz_resize(struct piece *piece)
-{
-    size_t size = fuzz_size();
-    size_t common = size < piece->size ? size : piece->size;
-    struct piece before = *piece;
-    unsigned char *at;
-
-    fuzz_check(piece, piece->usable);
-    at = heap_resize(fuzz.heap, piece->at, size);
-    if (!at) {
-        fuzz_check(piece, piece->usable);
-        fuzz_failed(size);
-        return;
-    }
-    piece->at = at;
-    fuzz_check(piece, common);
-    fuzz_shadow(&before, 1 + (unsigned)(piece - fuzz.pieces), 0);
-    fuzz_take(piece, at, size, HEAP_ALIGN);
-}
-
-static void fuzz_step(unsigned fullness)
-{
-    struct piece *piece = &fuzz.pieces[fuzz_below(fullness)];
-
-    if (!piece->at)
-        fuzz_alloc(piece);
-    else if (fuzz_below(4) == 0)
-        fuzz_resize(piece);
-    else
-        fuzz_free(piece);
-}
-
 CLAIM(survives_a_million_random_operations_and_loses_nothing)
 {
     size_t whole = largest(heap);
+    unsigned failures;
 
-    fuzz.subject = subject;
-    fuzz.heap = heap;
-    fuzz.seed = 20240607;
-    for (size_t i = 0; i < FUZZ_PATTERN; i++)
-        fuzz.pattern[i] = (unsigned char)support_random(&fuzz.seed);
-    for (unsigned i = 0; i < FUZZ_OPERATIONS; i++) {
-        fuzz_step(16 << i / 50000 % 5); /* now nearly empty, now overfull */
+    heap_model_begin(&(struct heap_model_subject){heap, memory, subject->bytes, subject->reuses}, 20240607);
+    for (unsigned i = 0; i < 1000000; i++) {
+        heap_model_step(16 << i / 50000 % 5); /* now nearly empty, now overfull */
         if (i % 16384 == 0 && subject->debug)
             heap_debug_check(subject->debug);
         if (i % 65536 == 0)
             heap_trim(heap);
     }
-    for (unsigned i = 0; i < FUZZ_PIECES; i++)
-        fuzz_free(&fuzz.pieces[i]);
+    failures = heap_model_end();
     cr_assert_gt(heap->allocations, 400000, "only %lu allocations", (unsigned long)heap->allocations);
-    cr_assert_gt(fuzz.failures, 100, "only %u times out of memory", fuzz.failures);
-    cr_assert_eq(heap_live(heap), 0);
+    cr_assert_gt(failures, 100, "only %u times out of memory", failures);
     heap_trim(heap);
     cr_assert_eq(largest(heap), whole);
 }

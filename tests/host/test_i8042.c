@@ -187,6 +187,18 @@ Test(i8042, restores_a_configuration_that_the_self_test_forgets)
     expect_edges();
 }
 
+/* A key that came in meanwhile is not the configuration, by whose clear bit the mouse's port would seem to open. */
+Test(i8042, is_not_misled_by_keys_of_a_port_that_the_self_test_opens)
+{
+    i8042_model.forgets_config = true;
+    i8042_model.mouse_port_opens_not = true;
+    i8042_model.answer_ns = 4600000;
+    i8042_model.device[MODEL_KEYBOARD].chatter_ns = 110000;
+    i8042_model.device[MODEL_KEYBOARD].chatter_byte = 0x1e;
+    start(STATUS_OK);
+    expect(true, false, "no PS/2 mouse port");
+}
+
 Test(i8042, drains_what_firmware_left_behind)
 {
     for (unsigned n = 1; n <= 16; n++) {

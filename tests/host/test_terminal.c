@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support.h"
+#include "terminal_model.h"
 #include "text_model.h"
 
 #define COLUMNS 80
@@ -353,128 +354,18 @@ Test(terminal, panics_without_columns, .exit_code = PANIC_EXIT)
     start(0, ROWS, 0);
 }
 
-/* The model never scrolls: it writes an endless scroll of lines and looks at the last of them. */
-struct model {
-    uint16_t (*lines)[COLUMNS];
-    size_t base; /* the line that was first when the screen was cleared */
-    size_t line;
-    unsigned column;
-};
-
-#define MODEL_LINES    3000
-#define MODEL_SEGMENTS 100
-#define SEGMENT_PIECES 16
-#define PIECE_BYTES    4
-
-static void model_put(struct model *model, uint32_t character)
-{
-    uint8_t glyph = character == TEXT_MODEL_BROKEN ? 0xfe : text_model_glyph(character);
-
-    if (character == '\r') {
-        model->column = 0;
-    } else if (character == '\b') {
-        model->column -= model->column > 0;
-    } else if (character == '\t') {
-        do {
-            model->column += model->column < terminal.columns;
-        } while (model->column % 8 && model->column < terminal.columns);
-    } else {
-        if (character == '\n' || model->column == terminal.columns) {
-            model->column = 0;
-            model->line++;
-            cr_assert_lt(model->line, MODEL_LINES);
-        }
-        if (character != '\n')
-            model->lines[model->line][model->column++] = (uint16_t)(terminal.attribute << 8 | glyph);
-    }
-}
-
-static void assert_like_model(const struct model *model)
-{
-    unsigned visible = terminal.rows - terminal.first_row;
-    size_t top = model->line < model->base + visible ? model->base : model->line - visible + 1;
-
-    assert_guards();
-    assert_cursor(terminal.first_row + (unsigned)(model->line - top), model->column);
-    for (unsigned row = 0; row < visible; row++)
-        for (unsigned column = 0; column < terminal.columns; column++)
-            cr_assert_eq(cells[(terminal.first_row + row) * terminal.columns + column],
-                         model->lines[top + row][column]);
-}
-
-/* A character of the page, any character, a control, or damage: a byte, an overlong form, half a character. */
-static size_t random_piece(uint64_t *seed, uint8_t *bytes)
-{
-    static const char controls[] = "\n\r\t\b";
-    uint64_t random = support_random(seed) >> 16;
-
-    switch (support_random(seed) % 8) {
-    case 0:
-        bytes[0] = (uint8_t)controls[random % (sizeof(controls) - 1)];
-        return 1;
-    case 1:
-        bytes[0] = (uint8_t)random;
-        return 1;
-    case 2:
-        return text_model_encode(random % 0x120000, 1, bytes);
-    case 3:
-        return text_model_encode(random % 0x100, 1 + random / 0x100 % 4, bytes);
-    case 4:
-        return text_model_encode(random % 0x100000, 3, bytes) - 1 - random / 0x100000 % 2;
-    case 5:
-    case 6:
-        return text_model_encode(text_model_page()[1 + random % 255], 1, bytes);
-    default:
-        bytes[0] = (uint8_t)(0x20 + random % 0x5f);
-        return 1;
-    }
-}
-
-/* Half a character at its end would still be waiting for the rest: a letter ends the segment. */
-static size_t random_segment(uint64_t *seed, uint8_t *bytes)
-{
-    size_t size = 0;
-
-    for (unsigned i = 0; i < SEGMENT_PIECES; i++)
-        size += random_piece(seed, bytes + size);
-    bytes[size++] = 'x';
-    return size;
-}
-
-static void put_segment(struct model *model, uint64_t *seed)
-{
-    uint8_t bytes[SEGMENT_PIECES * PIECE_BYTES + 1];
-    uint32_t characters[sizeof(bytes)];
-    size_t size = random_segment(seed, bytes);
-    size_t count = text_model_decode(bytes, size, characters);
-
-    terminal.attribute = (uint8_t)support_random(seed);
-    for (size_t i = 0; i < size; i++)
-        terminal_put(&terminal, (char)bytes[i]);
-    for (size_t i = 0; i < count; i++)
-        model_put(model, characters[i]);
-    if (support_random(seed) % 32 == 0) {
-        terminal_clear(&terminal);
-        model->base = ++model->line;
-        model->column = 0;
-    }
-}
-
 Test(terminal, agrees_with_an_endless_scroll_of_lines)
 {
     uint64_t seed = 31;
 
     for (unsigned round = 0; round < 60; round++) {
         unsigned columns = 1 + support_random(&seed) % COLUMNS, rows = 2 + support_random(&seed) % (ROWS - 1);
-        struct model model = {.lines = malloc(MODEL_LINES * sizeof(*model.lines))};
 
         start(columns, rows, support_random(&seed) % rows);
-        for (size_t i = 0; i < (size_t)MODEL_LINES * COLUMNS; i++)
-            model.lines[i / COLUMNS][i % COLUMNS] = 0x0720;
-        for (unsigned i = 0; i < MODEL_SEGMENTS; i++) {
-            put_segment(&model, &seed);
-            assert_like_model(&model);
+        terminal_model_begin(&terminal, seed);
+        for (unsigned i = 0; i < TERMINAL_MODEL_SEGMENTS; i++) {
+            terminal_model_segment();
+            assert_guards();
         }
-        free(model.lines);
     }
 }
