@@ -68,7 +68,9 @@ BENCH_SRC := $(wildcard tools/bench/*.c)
 SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
 
 # What runs at boot, in a report or in a panic is made small, the rest fast.
-COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c format.c heap_debug.c json.c multiboot2.c pvh.c symbols.c) \
+COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c format.c heap_debug.c heap_failing.c json.c multiboot2.c page_fault.c) \
+            $(addprefix src/lib/,pvh.c symbols.c) \
+            $(addprefix src/kernel/x86_64/,fw_cfg.c ioapic.c irq_line.c) \
             $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c report.c suite.c) \
             $(addprefix src/,drivers/i8042.c executor/async_trace.c executor/insight.c thread/account.c)
 

@@ -27,4 +27,4 @@ trap 'exit 1' HUP TERM
 trap : INT
 
 # shellcheck disable=SC2086 # options for gdb, such as -batch -ex continue
-gdb -q -x "$(dirname "$0")/duet.gdb" -ex 'target remote localhost:1234' -ex 'hbreak panic_at' ${GDBFLAGS:-} "$kernel"
+gdb -q -x "$(dirname "$0")/duet.gdb" -ex 'target remote localhost:1234' -ex 'hbreak panic_at' -ex 'hbreak assertion_failed' ${GDBFLAGS:-} "$kernel"

@@ -33,7 +33,7 @@ planted() {
         plant executor_park $sched 's/if (current->token) {$/if (current->token \&\& current->stack == NULL) {/' \
             'the same, of an executor'
         plant executor_park src/kernel/executor_thread.c \
-            's/^\( *\)thread->may_not_park = false;$/&\n\1thread->token = false;/' \
+            's/^\( *\)thread_park_between_polls();$/\1thread->token = false;\n&/' \
             'an executor that parks without looking again'
         plant idle src/kernel/x86_64/arch.S 's/^    sti$/    sti\n    nop/' 'an instruction between sti and hlt'
         plant idle $life '/^        irq_save();$/d' 'the idle thread looks round with interrupts on'

@@ -46,5 +46,9 @@ bool event_read_until(struct event_queue *queue, struct input_event *event, uint
 
 void event_read(struct event_queue *queue, struct input_event *event)
 {
-    (void)event_read_until(queue, event, TIMER_NEVER);
+    while (!event_pop(queue, event)) {
+        waker_slot_register(&queue->reader, &thread_current()->waker);
+        if (ring_count(&queue->ring) == 0)
+            thread_park();
+    }
 }

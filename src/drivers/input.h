@@ -4,10 +4,10 @@
 #ifndef DUET_DRIVERS_INPUT_H
 #define DUET_DRIVERS_INPUT_H
 
+#include "lib/critical.h"
 #include "lib/probe.h"
 #include "lib/ring.h"
 #include "lib/waker.h"
-#include "thread/lock.h"
 
 enum input_type {
     INPUT_KEY,    /* code, value, text */
@@ -26,11 +26,18 @@ struct input_event {
     uint8_t type;   /* enum input_type */
     uint8_t style;  /* enum driver_style */
     char text;      /* KEY: the character it types, 0 for none */
-    int8_t value;   /* KEY, BUTTON: 1 press, 0 release; KEY: 2 repeat */
-    uint16_t code;  /* KEY, BUTTON: KEY_* or BTN_* */
-    int16_t dx, dy; /* REL: counts; dy grows downwards */
-    int8_t wheel;   /* REL: detents, positive away from the user */
+    union {
+        int8_t value; /* KEY, BUTTON: 1 press, 0 release; KEY: 2 repeat */
+        int8_t wheel; /* REL: detents, positive away from the user */
+    };
+    union {
+        uint16_t code; /* KEY, BUTTON: KEY_* or BTN_* */
+        struct {
+            int16_t dx, dy; /* REL: counts; dy grows downwards */
+        };
+    };
 };
+_Static_assert(sizeof(struct input_event) == 16, "two words: it is copied twice on its way");
 
 enum { EVENT_QUEUE_EVENTS = 256 };
 
@@ -40,10 +47,11 @@ struct event_queue {
     struct ring ring;
     struct input_event events[EVENT_QUEUE_EVENTS];
 
-    struct lock publishers; /* protects the ring's tail, published and dropped */
-    uint32_t published;     /* dropped ones not included */
-    uint32_t dropped;       /* found the queue full */
-    struct probe event;     /* just after an event was published */
+    /* publishers, in a critical section, as is the ring's tail */
+    uint32_t published; /* dropped ones not included */
+    uint32_t dropped;   /* found the queue full */
+
+    struct probe event; /* just after an event was published */
 };
 
 /* Appends a copy of the event, or counts it as dropped if the queue is full, and wakes the reader.
@@ -60,14 +68,14 @@ struct event_place {
 
 static inline struct event_place event_publish_begin(struct event_queue *queue)
 {
-    struct event_place place = {.flags = lock_acquire(&queue->publishers)};
+    struct event_place place = {.flags = critical_enter()};
 
     if (likely(ring_can_push(&queue->ring, EVENT_QUEUE_EVENTS, &place.index))) {
         place.event = &queue->events[place.index % EVENT_QUEUE_EVENTS];
         return place;
     }
     queue->dropped++;
-    lock_release(&queue->publishers, place.flags);
+    critical_leave(place.flags);
     return place;
 }
 
@@ -75,7 +83,7 @@ static inline void event_publish_end(struct event_queue *queue, struct event_pla
 {
     ring_push(&queue->ring, place.index);
     queue->published++;
-    lock_release(&queue->publishers, place.flags);
+    critical_leave(place.flags);
     waker_slot_wake(&queue->reader);
     probe_hit(&queue->event);
 }

@@ -73,40 +73,36 @@ static bool command_answered(struct keyboard *keyboard, uint8_t byte)
     return true;
 }
 
-static inline __attribute__((always_inline)) void publish(struct keyboard *keyboard, const struct key_event *key,
-                                                          uint64_t stamp, enum driver_style style)
+static inline void make_event(struct input_event *event, const struct key_event *key, uint64_t stamp,
+                              enum driver_style style)
 {
-    struct event_queue *queue = keyboard->queue;
-    struct event_place place = event_publish_begin(queue);
-
-    if (unlikely(!place.event))
-        return;
-    *place.event = (struct input_event){.stamp = stamp,
-                                        .type = INPUT_KEY,
-                                        .style = (uint8_t)style,
-                                        .text = key->text,
-                                        .value = (int8_t)key->value,
-                                        .code = key->code};
-    event_publish_end(queue, place);
+    *event = (struct input_event){.stamp = stamp,
+                                  .type = INPUT_KEY,
+                                  .style = (uint8_t)style,
+                                  .text = key->text,
+                                  .value = (int8_t)key->value,
+                                  .code = key->code};
 }
 
-static void decode(struct keyboard *keyboard, uint8_t data, uint64_t stamp, enum driver_style style)
+static void decode(struct keyboard *keyboard, struct ps2_byte byte, enum driver_style style)
 {
     struct key_change changes[2];
+    struct input_event event;
     struct key_event key;
-    size_t count = scancode_feed(&keyboard->decoder, data, changes);
+    size_t count = scancode_feed(&keyboard->decoder, byte.data, changes);
 
-    for (size_t i = 0; i < count; i++)
-        if (keymap_apply(&keyboard->keymap, changes[i], &key))
-            publish(keyboard, &key, stamp, style);
+    for (size_t i = 0; i < count; i++) {
+        if (!keymap_apply(&keyboard->keymap, changes[i], &key))
+            continue;
+        make_event(&event, &key, byte.stamp, style);
+        event_publish(keyboard->queue, event);
+    }
 }
 
-/* Any byte, and the lights. */
-static __attribute__((noinline)) void receive_any(struct keyboard *keyboard, uint64_t stamp, uint8_t data,
-                                                  enum driver_style style)
+void keyboard_receive_any(struct keyboard *keyboard, struct ps2_byte byte, enum driver_style style)
 {
-    if (!command_answered(keyboard, data))
-        decode(keyboard, data, stamp, style);
+    if (!command_answered(keyboard, byte.data))
+        decode(keyboard, byte, style);
     command_start(keyboard);
     keyboard->busy = keyboard->decoder.state || keyboard->command_state != COMMAND_IDLE ||
                      keymap_leds(&keyboard->keymap) != keyboard->leds_shown;
@@ -115,11 +111,18 @@ static __attribute__((noinline)) void receive_any(struct keyboard *keyboard, uin
 /* Most bytes are the press or the release of a key that types, and nothing is under way. */
 void keyboard_receive(struct keyboard *keyboard, struct ps2_byte byte, enum driver_style style)
 {
+    struct event_queue *queue;
+    struct event_place place;
     struct key_event key;
 
-    probe_hit(&keyboard->port->resumed);
-    if (likely(!keyboard->busy) && likely(keymap_type(&keyboard->keymap, scancode_whole(byte.data), &key)))
-        publish(keyboard, &key, byte.stamp, style);
-    else
-        receive_any(keyboard, byte.stamp, byte.data, style);
+    if (unlikely(keyboard->busy) || unlikely(!keymap_type(&keyboard->keymap, scancode_whole(byte.data), &key))) {
+        keyboard_receive_any(keyboard, byte, style);
+        return;
+    }
+    queue = keyboard->queue;
+    place = event_publish_begin(queue);
+    if (unlikely(!place.event))
+        return;
+    make_event(place.event, &key, byte.stamp, style);
+    event_publish_end(queue, place);
 }

@@ -32,6 +32,10 @@ void keyboard_init(struct keyboard *keyboard, struct ps2_port *port, struct even
 /* Decodes one byte and publishes what it completes. Context: the driver, whichever style it is. */
 void keyboard_receive(struct keyboard *keyboard, struct ps2_byte byte, enum driver_style style);
 
+/* The same, of a byte that may be more than a key that types, and the lights: keyboard_receive() calls it where it has
+ * to, and with what it was called with. */
+void keyboard_receive_any(struct keyboard *keyboard, struct ps2_byte byte, enum driver_style style);
+
 /* The driver as a future, ready once the port is closed. */
 struct keyboard_task {
     struct async async;

@@ -25,6 +25,10 @@ void mouse_init(struct mouse *mouse, struct ps2_port *port, struct event_queue *
  * Context: the driver, whichever style it is. */
 void mouse_receive(struct mouse *mouse, struct ps2_byte byte, enum driver_style style);
 
+/* The same, of a byte that may be anything: mouse_receive() calls it where it has to, and with what it was called with.
+ */
+void mouse_receive_any(struct mouse *mouse, struct ps2_byte byte, enum driver_style style);
+
 /* The driver as a future, ready once the port is closed. */
 struct mouse_task {
     struct async async;

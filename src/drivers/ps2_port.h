@@ -77,16 +77,17 @@ struct ps2_read {
     bool closed;
 };
 
-static inline bool ps2_try(struct ps2_read *self)
+static inline bool ps2_try(struct ps2_read *self, struct ps2_port *port)
 {
     struct ps2_byte byte;
 
-    if (ps2_closed(self->port))
+    if (ps2_closed(port))
         return self->closed = true;
-    if (!ps2_try_read(self->port, &byte))
+    if (!ps2_try_read(port, &byte))
         return false;
     self->byte = byte;
     self->closed = false;
+    probe_hit(&port->resumed);
     return true;
 }
 
@@ -94,11 +95,12 @@ static inline bool ps2_try(struct ps2_read *self)
 static inline __attribute__((always_inline)) enum poll ps2_read_poll(struct future *future, struct waker *waker)
 {
     struct ps2_read *self = container_of(future, struct ps2_read, future);
+    struct ps2_port *port = self->port;
 
-    if (ps2_try(self))
+    if (ps2_try(self, port))
         return POLL_READY;
-    waker_slot_register(&self->port->reader, waker);
-    return ps2_try(self) ? POLL_READY : POLL_PENDING;
+    waker_slot_register(&port->reader, waker);
+    return ps2_try(self, port) ? POLL_READY : POLL_PENDING;
 }
 
 void ps2_read_drop(struct future *future);
@@ -116,8 +118,10 @@ static inline bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte)
     for (;;) {
         if (ps2_closed(port))
             return false;
-        if (ps2_try_read(port, byte))
+        if (ps2_try_read(port, byte)) {
+            probe_hit(&port->resumed);
             return true;
+        }
         waker_slot_register(&port->reader, &thread_current()->waker);
         if (ring_count(&port->ring) == 0 && !atomic_load(&port->closed))
             thread_park();

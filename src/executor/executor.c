@@ -338,22 +338,46 @@ uint64_t executor_poll(struct executor *executor, uint64_t now_ns)
     return executor_rest(executor);
 }
 
+/* What executor_run() does when nothing was ready and more than the inbox says what is next: zero if it is to go on,
+ * else what it returns. */
+static __attribute__((noinline)) uint64_t executor_rest_attended(struct executor *executor)
+{
+    uint64_t again_ns = executor_rest(executor);
+
+    if (again_ns == 0)
+        return 0;
+    if (!executor->park || executor_stopped(executor))
+        return again_ns;
+    if (executor->insight)
+        insight_park(executor, again_ns);
+    else
+        executor->park(executor, again_ns);
+    return 0;
+}
+
+/* Without attention the inbox is all that there is, and who asks for any between the look and the park wakes the
+ * parent. */
 uint64_t executor_run(struct executor *executor)
 {
     for (;;) {
-        uint64_t again_ns;
+        uint32_t attention = atomic_load_explicit(&executor->attention, memory_order_relaxed);
+        struct task *none = NULL;
 
-        while (executor_round(executor))
-            ;
-        again_ns = executor_rest(executor);
-        if (again_ns == 0)
+        if (unlikely(attention)) {
+            uint64_t again_ns = executor_attend(executor, attention) ? 0 : executor_rest_attended(executor);
+
+            if (again_ns)
+                return again_ns;
             continue;
-        if (!executor->park || executor_stopped(executor))
-            return again_ns;
-        if (unlikely(executor->insight))
-            insight_park(executor, again_ns);
-        else
-            executor->park(executor, again_ns);
+        }
+        if (executor_poll_batch(executor))
+            continue;
+        executor->current = NULL;
+        if (!atomic_compare_exchange_strong(&executor->inbox, &none, EXECUTOR_ASLEEP))
+            continue;
+        if (unlikely(!executor->park))
+            return TIMER_NEVER;
+        executor->park(executor, TIMER_NEVER);
     }
 }
 

@@ -11,7 +11,7 @@ static struct lock console_lock;
 static struct terminal screen;
 static volatile uint16_t *pointer; /* the cell that shows inverted; NULL: none */
 
-void console_init(void)
+runs_once void console_init(void)
 {
     serial_init(SERIAL_COM1);
     serial_init(SERIAL_COM2);

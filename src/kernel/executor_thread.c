@@ -54,11 +54,12 @@ static void park(struct executor *executor, uint64_t until_ns)
 {
     struct thread *thread = &container_of(executor, struct executor_thread, executor)->thread;
 
+    if (likely(until_ns == TIMER_NEVER)) {
+        thread_park_between_polls();
+        return;
+    }
     thread->may_not_park = false;
-    if (likely(until_ns == TIMER_NEVER))
-        thread_park();
-    else
-        thread_park_until(until_ns);
+    thread_park_until(until_ns);
     thread->may_not_park = true;
 }
 

@@ -44,7 +44,7 @@ static void i8042_interrupt(unsigned vector)
         ps2_receive(&input.ports[DEVICE_KEYBOARD], inb(I8042_DATA), stamp);
 }
 
-static void say_what_is_there(enum status status)
+runs_once static void say_what_is_there(enum status status)
 {
     const struct i8042_info *info = &input.info;
 
@@ -70,7 +70,7 @@ static void receive_waiting(void)
     irq_restore(flags);
 }
 
-void input_let_in(void)
+runs_once void input_let_in(void)
 {
     uint64_t flags = irq_save();
 
@@ -83,7 +83,7 @@ void input_let_in(void)
         receive_waiting();
 }
 
-void input_init(void)
+runs_once void input_init(void)
 {
     enum status status = i8042_start(&input.info);
 

@@ -80,7 +80,7 @@ static void *stretch_map(void)
     return stretch;
 }
 
-void kmalloc_init(enum heap_choice choice)
+runs_once void kmalloc_init(enum heap_choice choice)
 {
     switch (choice) {
     case HEAP_SLAB:

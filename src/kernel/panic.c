@@ -122,14 +122,35 @@ printf_like(4, 0) static _Noreturn void panic_report(const char *place, const st
     panic_end(message);
 }
 
-_Noreturn void panic_at(const char *file, int line, const char *format, ...)
+printf_like(4, 0) static _Noreturn void panic_here(const char *file, int line, const void *frame, const char *format,
+                                                   va_list arguments)
 {
     char place[96];
+
+    format_text(place, sizeof(place), "at %s:%d", file, line);
+    panic_report(place, NULL, frame, format, arguments);
+}
+
+_Noreturn void panic_at(const char *file, int line, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format); /* never ended: nothing comes after */
-    format_text(place, sizeof(place), "at %s:%d", file, line);
-    panic_report(place, NULL, __builtin_frame_address(0), format, arguments);
+    panic_here(file, line, __builtin_frame_address(0), format, arguments);
+}
+
+printf_like(3, 4) static _Noreturn void assertion_report(const struct assertion *assertion, const void *frame,
+                                                         const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    panic_here(assertion->file, assertion->line, frame, format, arguments);
+}
+
+_Noreturn void assertion_failed(const struct assertion *assertion)
+{
+    assertion_report(assertion, __builtin_frame_address(0), "assertion failed: %s", assertion->expression);
 }
 
 _Noreturn void panic_exception(const struct trap_frame *frame, const char *format, ...)

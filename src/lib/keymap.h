@@ -60,7 +60,7 @@ extern const struct key_text keymap_texts[KEYMAP_TEXTS];
  * what comes between most bytes and their events. */
 must_check static inline bool keymap_type(struct keymap *keymap, struct key_change change, struct key_event *event)
 {
-    unsigned code = change.code;
+    size_t code = change.code;
     unsigned second;
     bool was_held;
 

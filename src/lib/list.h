@@ -62,8 +62,10 @@ static inline struct list *list_pop_front(struct list *head)
 /* Takes `node` out of whatever list it is in; the node itself is left as it was. */
 static inline void list_remove(struct list *node)
 {
-    node->prev->next = node->next;
-    node->next->prev = node->prev;
+    struct list *prev = node->prev, *next = node->next;
+
+    prev->next = next;
+    next->prev = prev;
 }
 
 #endif

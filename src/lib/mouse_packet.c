@@ -5,19 +5,6 @@
 
 #include "lib/mem.h"
 
-/* The first byte. */
-#define FIRST_BUTTONS    0x07
-#define FIRST_ALWAYS_SET 0x08
-#define FIRST_X_NEGATIVE 0x10
-#define FIRST_Y_NEGATIVE 0x20
-#define FIRST_X_OVERFLOW 0x40
-#define FIRST_Y_OVERFLOW 0x80
-
-/* The explorer mouse's fourth byte. */
-#define EXPLORER_WHEEL        0x0f
-#define EXPLORER_BUTTONS      0x30 /* side and extra, one place left of where mouse_packet has them */
-#define EXPLORER_ALWAYS_CLEAR 0xc0
-
 #define SELF_TEST_PASSED 0xaa /* followed by the device id, 0: what a mouse sends on power-on */
 #define POWER_ON_ID      0x00
 
@@ -40,36 +27,17 @@ static int16_t axis_motion(struct mouse_decoder *decoder, uint8_t low, uint8_t s
     return (int16_t)(first & sign_bit ? low - 256 : low);
 }
 
-/* The mouse counts detents towards the user; -128 has no opposite in eight bits. */
-static int8_t wheel_motion(const struct mouse_decoder *decoder)
-{
-    uint8_t last = decoder->bytes[3];
-    int towards_user = 0;
-
-    if (decoder->device_id == MOUSE_ID_WHEEL)
-        towards_user = (int8_t)last;
-    else if (decoder->device_id == MOUSE_ID_EXPLORER)
-        towards_user = ((last & EXPLORER_WHEEL) ^ 8) - 8;
-    return (int8_t)(towards_user == -128 ? 127 : -towards_user);
-}
-
-static uint8_t pressed_buttons(const struct mouse_decoder *decoder)
-{
-    uint8_t buttons = decoder->bytes[0] & FIRST_BUTTONS;
-
-    if (decoder->device_id == MOUSE_ID_EXPLORER)
-        buttons |= (uint8_t)((decoder->bytes[3] & EXPLORER_BUTTONS) >> 1);
-    return buttons;
-}
-
 static void decode(struct mouse_decoder *decoder, struct mouse_packet *packet)
 {
-    uint8_t buttons = pressed_buttons(decoder);
+    uint8_t buttons = decoder->bytes[0] & MOUSE_FIRST_BUTTONS;
+    bool four_bytes = decoder->size == 4;
 
+    if (four_bytes)
+        buttons |= mouse_more_buttons(decoder, decoder->bytes[3]);
     *packet = (struct mouse_packet){
-        .dx = axis_motion(decoder, decoder->bytes[1], FIRST_X_NEGATIVE, FIRST_X_OVERFLOW),
-        .dy = (int16_t)-axis_motion(decoder, decoder->bytes[2], FIRST_Y_NEGATIVE, FIRST_Y_OVERFLOW),
-        .wheel = wheel_motion(decoder),
+        .dx = axis_motion(decoder, decoder->bytes[1], MOUSE_FIRST_X_NEGATIVE, MOUSE_FIRST_X_OVERFLOW),
+        .dy = (int16_t)-axis_motion(decoder, decoder->bytes[2], MOUSE_FIRST_Y_NEGATIVE, MOUSE_FIRST_Y_OVERFLOW),
+        .wheel = four_bytes ? mouse_wheel(decoder, decoder->bytes[3]) : 0,
         .buttons = buttons,
         .changed = buttons ^ decoder->buttons,
     };
@@ -84,12 +52,12 @@ static __attribute__((noinline)) void discard_first(struct mouse_decoder *decode
         decoder->discarded++;
         decoder->count--;
         memmove(decoder->bytes, decoder->bytes + 1, decoder->count);
-    } while (decoder->count && !(decoder->bytes[0] & FIRST_ALWAYS_SET));
+    } while (decoder->count && !(decoder->bytes[0] & MOUSE_FIRST_ALWAYS_SET));
 }
 
 bool mouse_feed(struct mouse_decoder *decoder, uint8_t byte, struct mouse_packet *packet)
 {
-    if (decoder->count == 0 && !(byte & FIRST_ALWAYS_SET)) {
+    if (decoder->count == 0 && !(byte & MOUSE_FIRST_ALWAYS_SET)) {
         decoder->discarded++;
         return false;
     }
@@ -101,7 +69,7 @@ bool mouse_feed(struct mouse_decoder *decoder, uint8_t byte, struct mouse_packet
     }
     if (decoder->count < decoder->size)
         return false;
-    if (decoder->device_id == MOUSE_ID_EXPLORER && (byte & EXPLORER_ALWAYS_CLEAR)) {
+    if (decoder->device_id == MOUSE_ID_EXPLORER && (byte & MOUSE_EXPLORER_ALWAYS_CLEAR)) {
         discard_first(decoder);
         return false;
     }

@@ -59,6 +59,68 @@ void mouse_decoder_init(struct mouse_decoder *decoder, uint8_t device_id);
  */
 must_check bool mouse_feed(struct mouse_decoder *decoder, uint8_t byte, struct mouse_packet *packet);
 
+/* The first byte. */
+#define MOUSE_FIRST_BUTTONS    0x07
+#define MOUSE_FIRST_ALWAYS_SET 0x08
+#define MOUSE_FIRST_X_NEGATIVE 0x10
+#define MOUSE_FIRST_Y_NEGATIVE 0x20
+#define MOUSE_FIRST_X_OVERFLOW 0x40
+#define MOUSE_FIRST_Y_OVERFLOW 0x80
+
+/* The explorer mouse's fourth byte. */
+#define MOUSE_EXPLORER_WHEEL        0x0f
+#define MOUSE_EXPLORER_BUTTONS      0x30 /* side and extra, one place left of where mouse_packet has them */
+#define MOUSE_EXPLORER_ALWAYS_CLEAR 0xc0
+
+/* The mouse counts detents towards the user; -128 has no opposite in eight bits. */
+static inline int8_t mouse_wheel(const struct mouse_decoder *decoder, uint8_t fourth)
+{
+    int towards_user = (int8_t)fourth;
+
+    if (decoder->device_id == MOUSE_ID_EXPLORER)
+        towards_user = ((fourth & MOUSE_EXPLORER_WHEEL) ^ 8) - 8;
+    return (int8_t)(towards_user == -128 ? 127 : -towards_user);
+}
+
+static inline uint8_t mouse_more_buttons(const struct mouse_decoder *decoder, uint8_t fourth)
+{
+    return (uint8_t)(decoder->device_id == MOUSE_ID_EXPLORER ? (fourth & MOUSE_EXPLORER_BUTTONS) >> 1 : 0);
+}
+
+/* mouse_feed() for the last byte of what most packets are, motion with no button changed and nothing overflowed: false,
+ * and nothing done, for any other byte, which mouse_feed() is then to have. Inline: it is what comes between most
+ * packets and their events. */
+must_check static inline bool mouse_motion(struct mouse_decoder *decoder, uint8_t byte, struct mouse_packet *packet)
+{
+    const unsigned same = MOUSE_FIRST_BUTTONS | MOUSE_FIRST_X_OVERFLOW | MOUSE_FIRST_Y_OVERFLOW;
+    unsigned first = decoder->bytes[0];
+    uint8_t count = (uint8_t)(decoder->count + 1);
+    uint8_t y = byte;
+    int dx, dy, wheel = 0;
+
+    if (count != decoder->size || ((first ^ decoder->buttons) & same))
+        return false;
+    if (count == 4) {
+        if (decoder->device_id == MOUSE_ID_EXPLORER && (byte & MOUSE_EXPLORER_ALWAYS_CLEAR))
+            return false;
+        if (mouse_more_buttons(decoder, byte) != (decoder->buttons & ~MOUSE_FIRST_BUTTONS))
+            return false;
+        y = decoder->bytes[2];
+        wheel = mouse_wheel(decoder, byte);
+    }
+    dx = decoder->bytes[1] - (int)(first << 4 & 0x100); /* the signs, bits 4 and 5, are worth 256 */
+    dy = (int)(first << 3 & 0x100) - y;
+    if (!(dx | dy | wheel))
+        return false;
+    decoder->count = 0;
+    packet->dx = (int16_t)dx;
+    packet->dy = (int16_t)dy;
+    packet->wheel = (int8_t)wheel;
+    packet->buttons = decoder->buttons;
+    packet->changed = 0;
+    return true;
+}
+
 /* BTN_LEFT ... BTN_EXTRA for bit 0 ... 4 of buttons. Context: any. */
 uint16_t mouse_button_code(unsigned bit);
 

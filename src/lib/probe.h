@@ -14,14 +14,14 @@ struct probe {
     uint32_t capacity; /* hits beyond it are counted in `count` and not stored */
 };
 
+/* What probe_hit() does when it is on. */
+void probe_record(struct probe *probe);
+
 /* Context: any, but one context a probe at a time. */
 static inline void probe_hit(struct probe *probe)
 {
-    if (likely(!probe->stamps))
-        return;
-    if (probe->count < probe->capacity)
-        probe->stamps[probe->count] = clock_ticks();
-    probe->count++;
+    if (unlikely(probe->stamps))
+        probe_record(probe);
 }
 
 #endif

@@ -43,7 +43,7 @@ __attribute__((noinline)) void make_ready_contending(struct thread *thread)
     struct cpu *cpu = cpu_this();
 
     slice_contend(cpu);
-    ready_insert(cpu, thread);
+    ready_insert(cpu, thread, thread->priority);
 }
 
 __attribute__((noinline)) void make_ready_rarely(struct thread *thread, uint64_t flags)
@@ -51,6 +51,16 @@ __attribute__((noinline)) void make_ready_rarely(struct thread *thread, uint64_t
     struct cpu *cpu = cpu_this();
 
     make_ready(cpu, thread);
+    leave(cpu, flags);
+}
+
+__attribute__((noinline)) void make_ready_unequal(struct thread *thread, uint64_t flags)
+{
+    struct cpu *cpu = cpu_this();
+
+    if (thread->priority > cpu->current->priority)
+        cpu->need_resched = true;
+    ready_insert(cpu, thread, thread->priority);
     leave(cpu, flags);
 }
 
@@ -73,7 +83,7 @@ static inline void preempt_current(struct cpu *cpu)
     cpu->need_resched = false;
     next = pick(cpu);
     if (next != cpu->current)
-        switch_to(cpu, next, (struct irq_moment){0, now}, switch_attended_forced);
+        switch_to(cpu, cpu->current, next, (struct irq_moment){0, now}, switch_attended_forced);
     cpu->current->slice_left_ns = cpu->current->quantum_ns;
 }
 
@@ -230,7 +240,7 @@ static __attribute__((noinline)) void yield_rarely(struct cpu *cpu, struct irq_m
     if (next == current)
         irq_restore(moment.flags);
     else
-        switch_to(cpu, next, moment, switch_attended);
+        switch_to(cpu, current, next, moment, switch_attended);
 }
 
 void critical_leave_woken(uint64_t flags)
@@ -268,7 +278,7 @@ void thread_yield(void)
         return;
     }
     cpu->ready[current->priority] = next;
-    switch_to(cpu, next, moment, switch_attended);
+    switch_to(cpu, current, next, moment, switch_attended);
 }
 
 _Noreturn void wait_refused(const struct cpu *cpu)
@@ -282,19 +292,35 @@ _Noreturn void wait_refused(const struct cpu *cpu)
     panic("thread %s waits %s", cpu->current->name, where);
 }
 
-void thread_park(void)
+static inline void park(struct cpu *cpu, struct irq_moment moment)
 {
-    struct irq_moment moment = irq_save_now();
-    struct cpu *cpu = cpu_this();
     struct thread *current = cpu->current;
 
-    ASSERT(may_wait(cpu));
     if (current->token) {
         current->token = false;
         leave(cpu, moment.flags);
         return;
     }
     wait(cpu, THREAD_PARKED, moment);
+}
+
+void thread_park(void)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(may_wait(cpu));
+    park(cpu, moment);
+}
+
+void thread_park_between_polls(void)
+{
+    struct irq_moment moment = irq_save_now();
+    struct cpu *cpu = cpu_this();
+
+    if (unlikely(!may_switch(cpu)))
+        wait_refused(cpu);
+    park(cpu, moment);
 }
 
 void thread_park_until(uint64_t deadline_ns)

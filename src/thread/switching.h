@@ -15,26 +15,31 @@ static inline struct thread *ring_next(const struct thread *thread)
     return container_of(thread->ring.next, struct thread, ring);
 }
 
-/* Makes a thread ready, its turn after all others'. */
-static inline void ready_insert(struct cpu *cpu, struct thread *thread)
+/* Makes a thread ready, as the only one of `priority`, its own. */
+static inline void ready_insert_first(struct cpu *cpu, struct thread *thread, size_t priority)
 {
-    size_t priority = thread->priority;
-    struct thread *first = cpu->ready[priority];
-
     thread->condition = THREAD_READY;
-    if (first) {
-        list_push_back(&first->ring, &thread->ring);
-        return;
-    }
     list_init(&thread->ring);
     cpu->ready[priority] = thread;
     cpu->ready_mask |= UINT64_C(1) << priority;
 }
 
-/* Takes the running thread, whose turn it is, out of its ring. */
-static inline void ready_remove_current(struct cpu *cpu)
+/* The same, its turn after all others'. */
+static inline void ready_insert(struct cpu *cpu, struct thread *thread, size_t priority)
 {
-    struct thread *current = cpu->current;
+    struct thread *first = cpu->ready[priority];
+
+    if (!first) {
+        ready_insert_first(cpu, thread, priority);
+        return;
+    }
+    thread->condition = THREAD_READY;
+    list_push_back(&first->ring, &thread->ring);
+}
+
+/* Takes the running thread, whose turn it is, out of its ring. */
+static inline void ready_remove(struct cpu *cpu, struct thread *current)
+{
     size_t priority = current->priority;
     struct thread *next = ring_next(current);
 
@@ -66,7 +71,7 @@ static inline void ready_move(struct cpu *cpu, struct thread *thread, uint8_t pr
         list_push_front(&first->ring, &thread->ring);
         return;
     }
-    ready_insert(cpu, thread);
+    ready_insert(cpu, thread, priority);
     cpu->ready[priority] = thread;
 }
 
@@ -103,14 +108,14 @@ typedef void switch_rest(struct thread *previous, struct thread *next, uint64_t 
 switch_rest switch_attended, switch_attended_forced;
 
 /*
- * Switches to `next`; `flags` are restored when the current thread, which is already where it belongs, runs again. An
- * armed timer is left as it is when it is early enough: it costs one needless interrupt a quantum at most, and saves
- * arming at every switch. Nothing comes after the switch, so a caller that does nothing more either needs no frame.
+ * Switches from the current thread, `previous`, to `next`; `flags` are restored when the first, which is already where
+ * it belongs, runs again. An armed timer is left as it is when it is early enough: it costs one needless interrupt a
+ * quantum at most, and saves arming at every switch. Nothing comes after the switch, so a caller that does nothing more
+ * either needs no frame.
  */
-static inline void switch_to(struct cpu *cpu, struct thread *next, struct irq_moment moment, switch_rest *attended)
+static inline void switch_to(struct cpu *cpu, struct thread *previous, struct thread *next, struct irq_moment moment,
+                             switch_rest *attended)
 {
-    struct thread *previous = cpu->current;
-
     previous->run_ns += moment.now_ns;
     next->run_ns -= moment.now_ns;
     next->slice_end_ns = moment.now_ns + next->slice_left_ns;
@@ -135,7 +140,7 @@ static inline struct thread *pick(const struct cpu *cpu)
 static inline void switch_away(struct cpu *cpu, struct irq_moment moment)
 {
     cpu->need_resched = false;
-    switch_to(cpu, pick(cpu), moment, switch_attended);
+    switch_to(cpu, cpu->current, pick(cpu), moment, switch_attended);
 }
 
 /* The current thread loses the CPU, ready. Its turn over, the next of its equals is first; else a more urgent thread
@@ -193,39 +198,47 @@ static inline void make_ready(struct cpu *cpu, struct thread *thread)
     if (thread->priority == cpu->current->priority && slice_unwatched(cpu) && !slice_contended(cpu))
         make_ready_contending(thread);
     else
-        ready_insert(cpu, thread);
+        ready_insert(cpu, thread, thread->priority);
 }
 
 /* The rest of make_ready_last() where a turn is to be watched: out of line, and a last step too, so that the usual way
  * saves no register across a call. */
 void make_ready_rarely(struct thread *thread, uint64_t flags);
 
-/* make_ready() and leave(), as the last step of a critical section. The running thread is in its ring. */
+/* The same for a thread that is no equal of the running one. */
+void make_ready_unequal(struct thread *thread, uint64_t flags);
+
+/* make_ready() and leave(), as the last step of a critical section. The running thread is in its ring; that of one more
+ * urgent is usually empty. The fence has the priority compared with anew rather than kept in a register, which would
+ * cost the wake of an equal an instruction. */
 static inline void make_ready_last(struct cpu *cpu, struct thread *thread, uint64_t flags)
 {
     struct thread *current = cpu->current;
+    uint8_t priority = thread->priority;
 
-    if (thread->priority == current->priority) {
+    if (priority == current->priority) {
         if (slice_unwatched(cpu) && !slice_contended(cpu)) {
             make_ready_rarely(thread, flags);
             return;
         }
         thread->condition = THREAD_READY;
         list_push_back(&current->ring, &thread->ring);
-    } else {
-        ready_insert(cpu, thread);
-        if (thread->priority > current->priority) {
-            cpu->need_resched = true;
-            if (!(flags & IRQ_ENABLED))
-                return;
-            if (cpu->preempt_count == 0)
-                preempt(flags);
-            else
-                irq_restore(flags);
-            return;
-        }
+        leave(cpu, flags);
+        return;
     }
-    leave(cpu, flags);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (priority < current->priority || unlikely(cpu->ready[priority])) {
+        make_ready_unequal(thread, flags);
+        return;
+    }
+    ready_insert_first(cpu, thread, priority);
+    cpu->need_resched = true;
+    if (!(flags & IRQ_ENABLED))
+        return;
+    if (cpu->preempt_count == 0)
+        preempt(flags);
+    else
+        irq_restore(flags);
 }
 
 /* After a ready_move() that took the running thread's lead, or gave it an equal. */
@@ -246,9 +259,12 @@ void thread_waker_wake(struct waker *waker);
 /* Takes the running thread off the CPU until make_ready(); it goes on with interrupts as the moment's flags say. */
 static inline void wait(struct cpu *cpu, enum thread_state condition, struct irq_moment moment)
 {
-    cpu->current->condition = (uint8_t)condition;
-    ready_remove_current(cpu);
-    switch_away(cpu, moment);
+    struct thread *current = cpu->current;
+
+    current->condition = (uint8_t)condition;
+    ready_remove(cpu, current);
+    cpu->need_resched = false;
+    switch_to(cpu, current, pick(cpu), moment, switch_attended);
 }
 
 #endif

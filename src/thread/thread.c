@@ -187,7 +187,7 @@ _Noreturn void thread_exit(void *result)
                                                                current->detached ? current : NULL};
     cpu->dead_stacks = current->stack;
     completion_signal(&current->done);
-    ready_remove_current(cpu);
+    ready_remove(cpu, cpu->current);
     switch_away(cpu, moment);
     panic("a dead thread ran");
 }
@@ -317,7 +317,7 @@ void *sched_idle(void *unused)
     }
 }
 
-void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t quantum_ns)
+runs_once void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t quantum_ns)
 {
     struct cpu *cpu = cpu_this();
     void *idle_stack = stack_alloc(THREAD_STACK_BYTES);
@@ -333,12 +333,12 @@ void sched_start(struct thread *boot, void *stack, size_t stack_bytes, uint64_t 
     boot->run_ns = -now_ns;
     boot->slice_end_ns = now_ns + quantum_ns;
     cpu->current = boot;
-    ready_insert(cpu, boot);
+    ready_insert(cpu, boot, boot->priority);
     enlist(boot);
 
     ASSERT(idle_stack);
     prepare(&cpu->idle, "idle", THREAD_PRIORITY_IDLE, quantum_ns);
     *prepare_stack(&cpu->idle, idle_stack, THREAD_STACK_BYTES) = (struct thread_call){{0}, (uintptr_t)sched_idle};
-    ready_insert(cpu, &cpu->idle);
+    ready_insert(cpu, &cpu->idle, THREAD_PRIORITY_IDLE);
     enlist(&cpu->idle);
 }

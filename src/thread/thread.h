@@ -266,6 +266,10 @@ void thread_yield(void);
 void thread_park(void);
 void thread_park_until(uint64_t deadline_ns);
 
+/* thread_park() for whoever polls futures and is marked as in a poll throughout: it alone may wait all the same, where
+ * none is being polled. Context: thread. */
+void thread_park_between_polls(void);
+
 /* Returns at or after `deadline_ns`, however often the thread is woken; early only if it is cancelled.
  * Context: thread, not in a poll. */
 void thread_sleep_until(uint64_t deadline_ns);

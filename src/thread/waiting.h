@@ -31,7 +31,7 @@ static inline void wait_queue_enter(struct cpu *cpu, struct wait_queue *queue, s
 {
     struct thread *current = cpu->current;
 
-    ready_remove_current(cpu);
+    ready_remove(cpu, current);
     current->condition = THREAD_WAITING;
     current->waits_in = queue;
     current->waits_for = mutex;
@@ -110,9 +110,15 @@ static inline enum status wait_status(const struct thread *current)
 }
 
 /* The running flow is a thread that may lose the CPU. */
+static inline bool may_switch(const struct cpu *cpu)
+{
+    return likely(!cpu->not_plain) || (cpu->irq_depth == 0 && cpu->preempt_count == 0);
+}
+
+/* And no future that is polled. */
 static inline bool can_wait(const struct cpu *cpu)
 {
-    return (likely(!cpu->not_plain) || (cpu->irq_depth == 0 && cpu->preempt_count == 0)) && !cpu->current->may_not_park;
+    return may_switch(cpu) && !cpu->current->may_not_park;
 }
 
 /* Panics with why the running flow cannot. */

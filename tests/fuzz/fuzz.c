@@ -86,6 +86,11 @@ void panic_at(const char *file, int line, const char *format, ...)
     abort();
 }
 
+void assertion_failed(const struct assertion *assertion)
+{
+    panic_at(assertion->file, assertion->line, "assertion failed: %s", assertion->expression);
+}
+
 uint64_t clock_now_ns(void)
 {
     uint64_t now_ns = support_clock_ns;

@@ -26,6 +26,11 @@ _Noreturn void panic_at(const char *file, int line, const char *format, ...)
     exit(PANIC_EXIT);
 }
 
+_Noreturn void assertion_failed(const struct assertion *assertion)
+{
+    panic_at(assertion->file, assertion->line, "assertion failed: %s", assertion->expression);
+}
+
 uint64_t clock_now_ns(void)
 {
     return __atomic_fetch_add(&support_clock_ns, support_clock_step_ns, __ATOMIC_SEQ_CST); /* it may be interrupted */

@@ -280,6 +280,49 @@ Test(mouse_packet, is_back_in_step_after_each_single_lost_byte)
     }
 }
 
+/* Half of the packets press no button and overflow nothing, else hardly any would be motion alone. */
+static uint8_t likely_byte(uint64_t *seed)
+{
+    uint64_t random = support_random(seed);
+    uint8_t byte = (uint8_t)(random >> 32);
+
+    if (random & 1)
+        return byte;
+    return random & 2 ? (byte & 0x30) | 0x08 : byte & 0x0f;
+}
+
+Test(mouse_packet, takes_motion_alone_by_the_short_way_as_by_the_long_one_and_leaves_it_all_else)
+{
+    uint64_t seed = 31;
+
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        struct mouse_decoder decoder = fresh(ids[i]), reference = decoder;
+        unsigned motions = 0, others = 0;
+
+        for (unsigned round = 0; round < 200000; round++) {
+            struct mouse_packet packet = {0}, expected = {0};
+            struct mouse_decoder before = decoder;
+            uint8_t byte = likely_byte(&seed);
+            bool taken = mouse_motion(&decoder, byte, &packet);
+            bool complete = mouse_feed(&reference, byte, &expected);
+            bool overflowed = reference.overflows != decoder.overflows;
+            bool moved = expected.dx || expected.dy || expected.wheel;
+
+            cr_assert_eq(taken, complete && moved && !expected.changed && !overflowed);
+            if (!taken) {
+                cr_assert_arr_eq(&decoder, &before, sizeof(decoder));
+                cr_assert_eq(mouse_feed(&decoder, byte, &packet), complete);
+            }
+            cr_assert(packet.dx == expected.dx && packet.dy == expected.dy && packet.wheel == expected.wheel);
+            cr_assert(packet.buttons == expected.buttons && packet.changed == expected.changed);
+            cr_assert(decoder.count == reference.count && decoder.buttons == reference.buttons);
+            motions += taken;
+            others += complete && !taken;
+        }
+        cr_assert(motions > 1000 && others > 1000, "%u motions, %u others", motions, others);
+    }
+}
+
 Test(mouse_packet, finds_its_step_in_unrestrained_motion_too)
 {
     uint64_t seed = 99;

@@ -68,6 +68,28 @@ Test(ps2_port, counts_exactly_what_it_drops_and_keeps_the_oldest)
     cr_assert_eq(port.dropped, 5);
 }
 
+Test(ps2_port, stamps_each_byte_that_a_driver_goes_on_with_while_it_is_asked_to)
+{
+    uint64_t stamps[2] = {0, 7};
+    struct counter counter = COUNTER;
+    struct ps2_read read = ps2_read(&port);
+    struct ps2_byte byte;
+
+    support_clock_ns = 10;
+    for (unsigned n = 0; n < 4; n++)
+        receive(n);
+    cr_assert_eq(future_poll(&read.future, &counter.waker), POLL_READY);
+    cr_assert_eq(port.resumed.count, 0);
+    port.resumed = (struct probe){.stamps = stamps, .capacity = 1};
+    cr_assert_eq(future_poll(&read.future, &counter.waker), POLL_READY);
+    expect_byte(&read.byte, 1);
+    cr_assert_eq(port.resumed.count, 1);
+    cr_assert(ps2_wait(&port, &byte));
+    expect_byte(&byte, 2);
+    cr_assert_eq(port.resumed.count, 2);
+    cr_assert(stamps[0] == 10 && stamps[1] == 7);
+}
+
 static void find_the_byte(struct waker *waker)
 {
     struct ps2_byte byte;

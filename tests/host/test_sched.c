@@ -778,6 +778,26 @@ Test(sched, panics_at_a_park_in_an_interrupt, .exit_code = PANIC_EXIT)
     machine_interrupt(thread_park);
 }
 
+Test(sched, panics_at_a_park_between_polls_in_an_interrupt, .exit_code = PANIC_EXIT)
+{
+    machine_interrupt(thread_park_between_polls);
+}
+
+Test(sched, panics_at_a_park_between_polls_with_preemption_disabled, .exit_code = PANIC_EXIT)
+{
+    preempt_disable();
+    thread_park_between_polls();
+}
+
+Test(sched, parks_between_polls_of_a_thread_that_is_marked_as_in_a_poll)
+{
+    machine.boot.may_not_park = true;
+    thread_wake(&machine.boot);
+    thread_park_between_polls();
+    cr_assert_not(machine.boot.token);
+    cr_assert(machine.boot.may_not_park);
+}
+
 Test(sched, panics_at_a_park_with_preemption_disabled, .exit_code = PANIC_EXIT)
 {
     preempt_disable();

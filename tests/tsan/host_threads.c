@@ -23,6 +23,11 @@ _Noreturn void panic_at(const char *file, int line, const char *format, ...)
     abort();
 }
 
+_Noreturn void assertion_failed(const struct assertion *assertion)
+{
+    panic_at(assertion->file, assertion->line, "assertion failed: %s", assertion->expression);
+}
+
 uint64_t clock_now_ns(void)
 {
     struct timespec now;

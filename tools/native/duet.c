@@ -28,6 +28,11 @@ _Noreturn void panic_at(const char *file, int line, const char *format, ...)
     exit(77);
 }
 
+_Noreturn void assertion_failed(const struct assertion *assertion)
+{
+    panic_at(assertion->file, assertion->line, "assertion failed: %s", assertion->expression);
+}
+
 /* Whoever polls the executor spins: there is nobody to wake. */
 static void parent_wake(struct waker *waker)
 {
@@ -189,8 +194,8 @@ static enum poll producer_poll(struct future *future, struct waker *waker)
     (void)future;
     for (;;) {
         while (ring_can_push(&channel.ring, CHANNEL_ITEMS, &slot)) {
-            channel.items[slot] = channel.sent++;
-            ring_push(&channel.ring);
+            channel.items[slot % CHANNEL_ITEMS] = channel.sent++;
+            ring_push(&channel.ring, slot);
             waker_slot_wake(&channel.reader);
         }
         waker_slot_register(&channel.writer, waker);
@@ -205,9 +210,9 @@ static enum poll consumer_poll(struct future *future, struct waker *waker)
     uint32_t slot;
 
     for (;;) {
-        while (ring_can_pop(&channel.ring, CHANNEL_ITEMS, &slot)) {
-            self->state.resumed += channel.items[slot] == channel.received++;
-            ring_pop(&channel.ring);
+        while (ring_can_pop(&channel.ring, &slot)) {
+            self->state.resumed += channel.items[slot % CHANNEL_ITEMS] == channel.received++;
+            ring_pop(&channel.ring, slot);
             waker_slot_wake(&channel.writer);
             if (channel.received == channel.goal) {
                 waker_wake(waker);
@@ -215,7 +220,7 @@ static enum poll consumer_poll(struct future *future, struct waker *waker)
             }
         }
         waker_slot_register(&channel.reader, waker);
-        if (!ring_can_pop(&channel.ring, CHANNEL_ITEMS, &slot))
+        if (!ring_can_pop(&channel.ring, &slot))
             return POLL_PENDING;
     }
 }

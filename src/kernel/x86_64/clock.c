@@ -75,7 +75,7 @@ uint8_t apic_id(void)
     return (uint8_t)(apic_read(APIC_ID) >> 24);
 }
 
-static void apic_init(void)
+runs_once static void apic_init(void)
 {
     uint64_t base = rdmsr(MSR_APIC_BASE);
 
@@ -146,7 +146,7 @@ static uint64_t rounded_hz(uint64_t ticks)
     return (ticks * PIT_HZ / CALIBRATION_TICKS + MHZ / 2) / MHZ * MHZ;
 }
 
-void clock_init(void)
+runs_once void clock_init(void)
 {
     struct calibration calibration;
 

@@ -59,10 +59,8 @@ extern void (*const vector_stubs[VECTORS])(void);
 static uint64_t gdt[5];
 static struct tss tss;
 static struct gate idt[VECTORS];
-static struct {
-    interrupt_handler *handler;
-    uint64_t count;
-} vectors[VECTORS];
+static interrupt_handler *handlers[VECTORS];
+static uint64_t counts[VECTORS];
 static bool warned[VECTORS];
 static interrupt_handler *timed_handlers[VECTORS]; /* NULL, but while handlers are timed */
 static exception_handler *exception_handlers[VECTOR_INTERRUPTS];
@@ -72,7 +70,7 @@ static struct {
     char *stack;
 } own_stacks[ISTS];
 /* The vectors below these come from the first 8259, and from both; 0 if none does. */
-static unsigned pic_master_end = PIC_VECTOR + PIC_SLAVE_LINE, pic_vectors_end = PIC_VECTOR + PIC_LINES;
+static size_t pic_master_end = PIC_VECTOR + PIC_SLAVE_LINE, pic_vectors_end = PIC_VECTOR + PIC_LINES;
 static uint64_t spurious;
 static uint64_t unexpected;
 
@@ -96,7 +94,7 @@ interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler)
     interrupt_handler **place, *previous;
 
     ASSERT(vector >= VECTOR_INTERRUPTS && vector < VECTORS);
-    place = timed_handlers[vector] ? &timed_handlers[vector] : &vectors[vector].handler;
+    place = timed_handlers[vector] ? &timed_handlers[vector] : &handlers[vector];
     previous = *place;
     *place = handler;
     return previous;
@@ -119,8 +117,8 @@ void interrupt_set_insight(bool on)
         if (on == (timed_handlers[vector] != NULL))
             continue;
         if (on)
-            timed_handlers[vector] = vectors[vector].handler;
-        vectors[vector].handler = on ? handle_timed : timed_handlers[vector];
+            timed_handlers[vector] = handlers[vector];
+        handlers[vector] = on ? handle_timed : timed_handlers[vector];
         if (!on)
             timed_handlers[vector] = NULL;
     }
@@ -133,7 +131,7 @@ uint64_t interrupt_count(unsigned vector)
     if (vector < VECTOR_INTERRUPTS)
         return exception_counts[vector];
     ASSERT(vector < VECTORS);
-    return vectors[vector].count;
+    return counts[vector];
 }
 
 uint64_t interrupt_spurious(void)
@@ -152,7 +150,7 @@ void interrupt_leave_pic(void)
 }
 
 /* Ends the interrupt where it came from. */
-static void interrupt_end(unsigned vector)
+static void interrupt_end(size_t vector)
 {
     if (likely(vector < pic_master_end))
         pic_end_master();
@@ -171,11 +169,11 @@ static bool interrupt_is_spurious(unsigned vector)
 }
 
 /* Ended before a switch, as the thread switched to may not come back here for long. */
-static inline __attribute__((always_inline)) void interrupt_take(struct cpu *cpu, unsigned vector)
+static inline __attribute__((always_inline)) void interrupt_take(struct cpu *cpu, size_t vector)
 {
     cpu->irq_depth++;
-    vectors[vector].count++;
-    vectors[vector].handler(vector);
+    counts[vector]++;
+    handlers[vector]((unsigned)vector);
     interrupt_end(vector);
     cpu->irq_depth--;
     if (sched_preempt_due(cpu)) {
@@ -185,20 +183,21 @@ static inline __attribute__((always_inline)) void interrupt_take(struct cpu *cpu
     }
 }
 
-/* Every vector from 32 on, but for those whose lower three bits are set: some of these may be spurious. */
-void interrupt(unsigned vector);
-void interrupt_unless_spurious(unsigned vector);
+/* Every vector from 32 on, but for those whose lower three bits are set: some of these may be spurious. The stub fills
+ * all of the register. */
+void interrupt(size_t vector);
+void interrupt_unless_spurious(size_t vector);
 
-void interrupt(unsigned vector)
+void interrupt(size_t vector)
 {
     interrupt_take(cpu_this(), vector);
 }
 
-void interrupt_unless_spurious(unsigned vector)
+void interrupt_unless_spurious(size_t vector)
 {
-    if (interrupt_is_spurious(vector)) {
+    if (interrupt_is_spurious((unsigned)vector)) {
         spurious++;
-        warn_once(vector, "spurious");
+        warn_once((unsigned)vector, "spurious");
     } else {
         interrupt_take(cpu_this(), vector);
     }
@@ -368,7 +367,7 @@ static void gate_set(unsigned vector, unsigned ist)
     idt[vector] = gate_to(vector, ist);
 }
 
-static void gdt_init(void)
+runs_once static void gdt_init(void)
 {
     uint64_t base = (uint64_t)&tss;
 
@@ -383,12 +382,12 @@ static void gdt_init(void)
 }
 
 /* The IDT first: boot.S's cannot do with the new TSS, whose stacks are not there yet. */
-void interrupt_init(void)
+runs_once void interrupt_init(void)
 {
     for (unsigned vector = 0; vector < VECTORS; vector++)
         gate_set(vector, 0);
     for (unsigned vector = VECTOR_INTERRUPTS; vector < VECTORS; vector++)
-        vectors[vector].handler = handle_unexpected;
+        handlers[vector] = handle_unexpected;
     exception_handlers[VECTOR_BREAKPOINT] = breakpoint_taken;
     lidt(&(struct descriptor_table){sizeof(idt) - 1, (uint64_t)idt});
     gdt_init();
@@ -405,7 +404,7 @@ static void use_own_stack(unsigned vector, unsigned ist)
     gate_set(vector, ist);
 }
 
-void interrupt_use_own_stacks(void)
+runs_once void interrupt_use_own_stacks(void)
 {
     use_own_stack(VECTOR_DOUBLE_FAULT, IST_DOUBLE_FAULT);
     use_own_stack(VECTOR_NMI, IST_NMI);
@@ -416,7 +415,7 @@ void interrupt_use_own_stacks(void)
 
 _Static_assert((int)PIC_VECTOR >= (int)VECTOR_INTERRUPTS, "the lines' vectors are no exceptions'");
 
-const char *interrupt_check(void)
+runs_once const char *interrupt_check(void)
 {
     struct descriptor_table loaded;
 

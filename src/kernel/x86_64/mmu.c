@@ -221,7 +221,7 @@ static void protect(void)
               (mmu_protections.umip ? CR4_UMIP : 0));
 }
 
-void mmu_init(const struct boot_info *info)
+runs_once void mmu_init(const struct boot_info *info)
 {
     struct physical root;
 

@@ -72,7 +72,7 @@ static uint64_t bytes_beyond(const struct boot_info *info)
     return bytes;
 }
 
-void physical_init(const struct boot_info *info, uint64_t mapped)
+runs_once void physical_init(const struct boot_info *info, uint64_t mapped)
 {
     uint64_t table = 0;
     uint64_t end = 0;
