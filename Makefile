@@ -153,6 +153,45 @@ bench: deps-build deps-bench ## compare the cooperative with the preemptive driv
 	@build/bench/duet-bench --kernel $(KERNEL) --iso $(ISO) --machine tools/reference-machine --out build/bench \
 	    $(if $(QUICK),--quick)
 
+# Linux beside it, and a stopwatch for both: what is measured within Linux, and what from outside.
+LINUX_SRC := $(wildcard tools/linux/*.c)
+LINUX_GUEST_SRC := $(wildcard tools/linux/guest/*.c) src/lib/stats.c
+STOPWATCH_SRC := $(filter-out tools/stopwatch/plugin.c,$(wildcard tools/stopwatch/*.c)) tools/linux/boot.c src/lib/stats.c
+STOPWATCH := build/bench/stopwatch.so
+BENCH_PARTS := $(addprefix tools/bench/,pool.c qemu.c util.c)
+
+build/bench/duet-linux: $(LINUX_SRC) $(BENCH_PARTS) $(wildcard tools/linux/*.h tools/bench/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) -O2 $(LINUX_SRC) $(BENCH_PARTS) -ljansson -o $@
+
+build/bench/duet-external: $(STOPWATCH_SRC) $(BENCH_PARTS) $(wildcard tools/stopwatch/*.h tools/linux/*.h tools/bench/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) -O2 $(STOPWATCH_SRC) $(BENCH_PARTS) -ljansson -lelf -o $@
+
+$(STOPWATCH): tools/stopwatch/plugin.c tools/stopwatch/qemu_plugin.h Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) -O2 -fPIC -shared -fvisibility=hidden $< -o $@
+
+build/linux/init: $(LINUX_GUEST_SRC) tools/linux/guest/guest.h Makefile
+	@mkdir -p $(@D)
+	$(call say,GUESTCC)
+	$(Q)gcc $(HOSTFLAGS) -O2 -static $(LINUX_GUEST_SRC) -lpthread -o $@
+
+.PHONY: bench-linux bench-external linux-kernels
+linux-kernels: build/linux/init
+	@tools/linux/fetch.sh build/linux $<
+
+bench-linux: deps-bench-linux ## measure Debian's kernel, stock and PREEMPT_RT, on the same machine (QUICK=1: once, few rounds)
+	@$(MAKE) -s build/bench/duet-linux linux-kernels
+	@build/bench/duet-linux $(if $(QUICK),--quick)
+
+bench-external: deps-build deps-bench-linux ## keys and mouse from outside into Duet and Linux, a stopwatch beside (QUICK=1; ONLY=name)
+	@$(MAKE) -s $(KERNEL) build/bench/duet-external $(STOPWATCH) linux-kernels
+	@build/bench/duet-external --duet $(KERNEL) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
 # Duet's own sources and its peers', as programs of the host.
 NATIVE := build/bench-native
 NATIVE_SRC := $(wildcard tools/native/*.c tools/native/*.cpp)
@@ -336,10 +375,10 @@ format: deps-lint ## rewrite the sources as clang-format wants them
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug deps-fuzz clean help
+.PHONY: deps deps-build deps-bench deps-bench-linux deps-bench-native deps-test deps-lint deps-debug deps-fuzz clean help
 deps: ## install every Debian package of deps.txt that is missing
-	@tools/deps.sh build bench bench-native test lint debug fuzz
-deps-build deps-bench deps-bench-native deps-test deps-lint deps-debug deps-fuzz:
+	@tools/deps.sh build bench bench-linux bench-native test lint debug fuzz
+deps-build deps-bench deps-bench-linux deps-bench-native deps-test deps-lint deps-debug deps-fuzz:
 	@tools/deps.sh $(@:deps-%=%)
 
 clean: ## remove everything built

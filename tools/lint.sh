@@ -21,7 +21,7 @@ clang-format --dry-run -Werror $kernel $headers $host
 
 echo "cppcheck: defects"
 cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,performance,portability \
-    --suppressions-list=tools/cppcheck-suppressions -D__x86_64__ -D__GNUC__ -Isrc -Isrc/kernel/x86_64 -j "$(nproc)" src tools/bench tools/native tools/symbols
+    --suppressions-list=tools/cppcheck-suppressions -D__x86_64__ -D__GNUC__ -Isrc -Isrc/kernel/x86_64 -j "$(nproc)" src tools/bench tools/linux tools/native tools/stopwatch tools/symbols
 
 echo "clang-tidy: defects"
 printf '%s\n' $kernel | xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- -std=c17 -Isrc -Isrc/kernel/x86_64 -ffreestanding \

@@ -80,7 +80,7 @@ for part in "$@"; do
     tsan) build tsan build/tsan-tests && run_counted tsan build/tsan-tests ;;
     compile) run_counted compile tools/compile-tests.sh ;;
     fuzz) run_counted fuzz tools/fuzz.sh replay ;;
-    qemu) build qemu kernels iso build/qemu-tests && run qemu 2 build/qemu-tests ;;
+    qemu) build qemu kernels iso build/qemu-tests build/bench/duet-external build/bench/stopwatch.so && run qemu 2 build/qemu-tests ;;
     *)
         echo "test.sh: '$part' is neither host, tsan, compile, fuzz nor qemu"
         failed=$((failed + 1))

@@ -1,10 +1,34 @@
-/* mode=echo: every input event as one line on COM2, for tests and for anyone curious. */
+/* mode=echo: every input event as one line on COM2, for tests and for anyone curious. `load=threads:N` keeps the CPU
+ * busy below the drivers, so that what comes from outside finds it computing. */
+#include "kernel/bench.h"
 #include "kernel/console.h"
 #include "kernel/input.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
 
+enum { LOAD_PRIORITY = THREAD_PRIORITY_NORMAL / 2, LOAD_THREADS_MAX = 16 };
+
 static struct executor_thread executor;
+static struct thread loads[LOAD_THREADS_MAX];
+
+static void *load_main(void *unused)
+{
+    static _Atomic uint64_t sink;
+
+    for (;;) /* the store makes it work that has a result */
+        atomic_store_explicit(&sink, bench_work(sink + 1), memory_order_relaxed);
+    return unused;
+}
+
+static enum status load_start(const struct load *load)
+{
+    enum status status = STATUS_OK;
+
+    if (load->kind == LOAD_THREADS)
+        for (unsigned i = 0; status == STATUS_OK && i < load->threads && i < LOAD_THREADS_MAX; i++)
+            status = thread_start(&loads[i], "load", LOAD_PRIORITY, load_main, NULL);
+    return status;
+}
 
 static void send_event(const struct input_event *event)
 {
@@ -50,6 +74,8 @@ static enum status start(const struct options *options)
         status = input_driver_start(DEVICE_KEYBOARD, options->keyboard, THREAD_PRIORITY_NORMAL, &executor);
     if (status == STATUS_OK)
         status = input_driver_start(DEVICE_MOUSE, options->mouse, THREAD_PRIORITY_NORMAL, &executor);
+    if (status == STATUS_OK)
+        status = load_start(&options->load);
     return status;
 }
 
@@ -58,7 +84,7 @@ _Noreturn void echo_run(const struct options *options)
     struct input_event event;
 
     if (start(options) != STATUS_OK) {
-        console_print("duet: echo: no memory for the drivers\n");
+        console_print("duet: echo: no memory for the drivers or the load\n");
         machine_exit(EXIT_FAILED);
     }
     console_print("echo: keyboard=%s mouse=%s, events as JSON on COM2\n", style_name(options->keyboard),
