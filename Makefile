@@ -68,10 +68,10 @@ BENCH_SRC := $(wildcard tools/bench/*.c)
 SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
 
 # What runs at boot, in a report or in a panic is made small, the rest fast.
-COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c format.c heap_debug.c heap_failing.c json.c multiboot2.c page_fault.c) \
-            $(addprefix src/lib/,pvh.c symbols.c) \
+COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c heap_failing.c json.c multiboot2.c page_fault.c) \
+            $(addprefix src/lib/,pvh.c symbols.c tar.c) \
             $(addprefix src/kernel/x86_64/,fw_cfg.c ioapic.c irq_line.c) \
-            $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c report.c suite.c) \
+            $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c process.c programs.c report.c suite.c) \
             $(addprefix src/,drivers/i8042.c executor/async_trace.c executor/insight.c thread/account.c)
 
 # ---- kernel ----------------------------------------------------------------------------------------------------------
@@ -113,8 +113,50 @@ $(SYMBOLS): $(SYMBOLS_SRC) $(wildcard tools/symbols/*.h) src/lib/symbols.h Makef
 
 -include $(KERNEL_OBJ:.o=.d)
 
+
+# ---- programs --------------------------------------------------------------------------------------------------------
+
+# Ring 3 has its own vector registers, and no kernel around it. They come to the kernel as one archive, a loader's module.
+USER_FLAGS := -std=c17 -Isrc -Isrc/user $(WARN) $(WARN_$(COMPILER)) -O$(OPT) -g -ffreestanding -fno-pie -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+              -fno-stack-protector -fno-strict-aliasing -ffunction-sections -fdata-sections \
+              $(filter-out -mstack-protector-guard=global,$(KFLAGS_$(COMPILER))) -ffile-prefix-map=$(CURDIR)=.
+USER_LDFLAGS := -nostdlib -static -Wl,-T,src/user/user.ld -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+                -Wl,--build-id=none -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--strip-debug
+USER_COMMON := src/user/crt.S src/user/text.c src/lib/mem.c
+USER_PROGRAMS := $(patsubst src/user/programs/%.c,%,$(wildcard src/user/programs/*.c))
+USER_DRIVER := src/user/driver.c src/drivers/input.c src/lib/probe.c
+USER_MORE_keyboard := $(USER_DRIVER) src/drivers/keyboard.c src/lib/scancode.c src/lib/keymap.c
+USER_MORE_mouse := $(USER_DRIVER) src/drivers/mouse.c src/lib/mouse_packet.c
+USER_PARTS = $(USER_COMMON) src/user/programs/$(1).c $(wildcard src/user/programs/$(1).S) $(USER_MORE_$(1))
+PROGRAMS := $(KBUILD)/programs.tar
+
+$(KBUILD)/user/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
+
+$(KBUILD)/user/%.S.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(call say,AS)
+	$(Q)$(CC) $(USER_FLAGS) -Wno-variadic-macros -D__ASSEMBLER__ -MMD -MP -c $< -o $@
+
+define user_program # (name)
+$(KBUILD)/programs/$(1): $(patsubst %,$(KBUILD)/user/%.o,$(call USER_PARTS,$(1))) src/user/user.ld
+	@mkdir -p $$(@D)
+	$$(call say,LD)
+	$$(Q)$$(CC) $$(USER_LDFLAGS) $$(filter %.o,$$^) -o $$@
+endef
+$(foreach program,$(USER_PROGRAMS),$(eval $(call user_program,$(program))))
+
+# The same bytes from the same programs, whoever builds them and when.
+$(PROGRAMS): $(USER_PROGRAMS:%=$(KBUILD)/programs/%)
+	$(call say,TAR)
+	$(Q)tar --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C $(KBUILD)/programs -cf $@ $(sort $(USER_PROGRAMS))
+
+-include $(shell find $(KBUILD)/user -name '*.d' 2>/dev/null)
+
 .PHONY: kernel
-kernel: $(KERNEL)
+kernel: $(KERNEL) $(PROGRAMS)
 
 # ---- ISO -------------------------------------------------------------------------------------------------------------
 
@@ -122,9 +164,10 @@ kernel: $(KERNEL)
 iso: deps-build
 	@$(MAKE) $(ISO)
 
-$(ISO): $(KERNEL) src/kernel/grub.cfg
+$(ISO): $(KERNEL) $(PROGRAMS) src/kernel/grub.cfg
 	@rm -rf build/iso && mkdir -p build/iso/boot/grub
 	@cp $(KERNEL) build/iso/boot/duet.elf
+	@cp $(PROGRAMS) build/iso/boot/programs.tar
 	@cp src/kernel/grub.cfg build/iso/boot/grub/grub.cfg
 	$(call say,ISO)
 	$(Q)grub-mkrescue -o $@ build/iso 2>build/iso.log || { cat build/iso.log; exit 1; }
@@ -150,7 +193,7 @@ build/bench/duet-bench: $(BENCH_SRC) $(wildcard tools/bench/*.h) Makefile
 .PHONY: bench
 bench: deps-build deps-bench ## compare the cooperative with the preemptive drivers (QUICK=1: within a minute)
 	@$(MAKE) -s $(ISO) build/bench/duet-bench
-	@build/bench/duet-bench --kernel $(KERNEL) --iso $(ISO) --machine tools/reference-machine --out build/bench \
+	@build/bench/duet-bench --kernel $(KERNEL) --programs $(PROGRAMS) --iso $(ISO) --machine tools/reference-machine --out build/bench \
 	    $(if $(QUICK),--quick)
 
 # Linux beside it, and a stopwatch for both: what is measured within Linux, and what from outside.

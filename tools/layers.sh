@@ -1,6 +1,6 @@
 #!/bin/sh
 # layers.sh: which folder may include which. One line an offence; exit 1 if there is any.
-#   kernel -> drivers -> bridge -> executor, thread -> lib; executor and thread never each other
+#   user -> drivers, lib; kernel -> drivers -> bridge -> executor, thread -> lib; executor and thread never each other
 set -eu
 cd "$(dirname "$0")/.."
 awk '
@@ -10,6 +10,7 @@ awk '
         allowed["thread"] = " lib thread "
         allowed["bridge"] = " lib executor thread bridge "
         allowed["drivers"] = " lib executor thread bridge drivers "
+        allowed["user"] = " lib thread drivers user "
         allowed["kernel"] = " lib executor thread bridge drivers kernel "
     }
     /^[[:space:]]*#[[:space:]]*include[[:space:]]*"/ {

@@ -10,6 +10,9 @@ host=$(git ls-files 'tests/*.c' 'tests/*.h' 'tools/*.c' 'tools/*.h')
 echo "layers: which folder may include which"
 tools/layers.sh
 
+echo "system calls: the page is made of the table"
+tools/syscalls.sh --check
+
 echo "rows: every promise has its test, and every test named exists"
 tools/rows.sh
 

@@ -111,7 +111,7 @@ boot() {
     # shellcheck disable=SC2046 # the file is words
     timeout "$2" qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) -display none -no-reboot -monitor none \
         -serial "file:$3" -serial null -device isa-debug-exit,iobase=0xf4,iosize=4 \
-        -kernel "$1" -append "mode=test test=$4" >/dev/null 2>&1
+        -kernel "$1" -initrd build/kernel-gcc-O2/programs.tar -append "mode=test test=$4" >/dev/null 2>&1
 }
 
 # try KERNEL LIMIT COM1: boots until a test fails.

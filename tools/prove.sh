@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 page=docs/proof.md
 kernel=build/kernel-gcc-O2/duet.elf
+programs=build/kernel-gcc-O2/programs.tar
 new=$(mktemp)
 log=$(mktemp)
 figures=$(mktemp)
@@ -21,6 +22,7 @@ host|paging/does_what_a_sorted_array_of_pages_would|tests/host/test_paging.c|1,0
 host|executor_model/agrees_with_a_naive_reference_at_every_operation|tests/host/test_executor_model.c|1,000,000|20240101|setting("DUET_MODEL_OPERATIONS", OPERATIONS)|random operations on an executor, its timers, pool, cancels and channels, each compared with a naive reference, with the address and the undefined-behaviour sanitizer
 tsan|races/*|tests/tsan/races.c|20,000|-|ROUNDS = 20000|rounds of each thread of the host that wakes tasks, sends to them or shares locks and pools with them, without a race that the thread sanitizer sees
 kernel|registers.10000000_preemptions|src/kernel/suites/preemption.c|10,000,000|20240909|PREEMPTIONS_LONG = 10000000|preemptions at every instruction that no register notices: general, flags, xmm, ymm, x87, MXCSR
+kernel|user.registers_kept_100000|src/kernel/suites/user.c|100,000|-|PREEMPTIONS = 100000|switches between three processes that no register of theirs notices: general, flags, xmm
 kernel|input.1000000_thread_equal|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a thread the driver of each, as urgent as what computes beside them: injected = delivered + dropped, none dropped while the ring has room
 kernel|input.1000000_thread_high|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a thread the driver of each, more urgent than what computes beside them: injected = delivered + dropped, none dropped while the ring has room
 kernel|input.1000000_task_equal|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a task the driver of each, as urgent as what computes beside them: injected = delivered + dropped, none dropped while the ring has room
@@ -56,7 +58,7 @@ run_bench() {
 
 # run_kernel TEST: one of the kernel's own tests.
 run_kernel() {
-    boot "mode=test test=$1" null 600
+    boot "mode=test test=$1" null 600 -initrd "$programs"
 }
 
 # run_criterion PROGRAM TESTS: passes if there was such a test and every one did.

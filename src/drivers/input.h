@@ -19,6 +19,7 @@ enum input_type {
 enum driver_style {
     DRIVER_ASYNC,
     DRIVER_THREAD,
+    DRIVER_USER, /* in a process of its own */
 };
 
 struct input_event {

@@ -191,6 +191,13 @@ static void add_interrupted(struct walk *walk, uint64_t rip, uint64_t rsp)
         add_call(walk, caller, true);
 }
 
+/* Its names are not the kernel's, and its stack is not to be trusted. */
+static const struct stack_frame *end_in_ring3(const struct walk *walk, uint64_t rip)
+{
+    walk->print("    #%u %p in ring 3\n", walk->calls, (void *)rip);
+    return NULL;
+}
+
 static const struct stack_frame *cross_interrupt(struct walk *walk, const struct stack_frame *frame)
 {
     const struct interrupt_frame *saved = (const void *)(frame + 1);
@@ -201,6 +208,8 @@ static const struct stack_frame *cross_interrupt(struct walk *walk, const struct
     }
     begin_interrupted(walk);
     walk->print("    -- interrupt 0x%x --\n", saved->vector);
+    if (interrupt_from_user(saved->cs))
+        return end_in_ring3(walk, saved->rip);
     add_interrupted(walk, saved->rip, saved->rsp);
     return frame->caller; /* entry.S leaves rbp alone */
 }
@@ -215,6 +224,8 @@ static const struct stack_frame *cross_exception(struct walk *walk, const struct
     }
     begin_interrupted(walk);
     walk->print("    -- %s --\n", exception_name((unsigned)trap->vector));
+    if (interrupt_from_user(trap->cs))
+        return end_in_ring3(walk, trap->rip);
     if (trap->rsp < walk->low || trap->rsp >= walk->high)
         use_stack_of(walk, trap->rsp);
     add_interrupted(walk, trap->rip, trap->rsp);

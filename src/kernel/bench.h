@@ -113,6 +113,7 @@ void bench_async(void);
 void bench_restless(void);
 void bench_threads(const struct options *options);
 void bench_interrupts(void);
+void bench_user(void);
 void bench_turns(const struct options *options);
 
 #endif

@@ -10,6 +10,7 @@
 #include "kernel/console.h"
 #include "kernel/input.h"
 #include "kernel/kmalloc.h"
+#include "kernel/programs.h"
 #include "lib/mem.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
@@ -510,7 +511,8 @@ static enum status matrix(const struct options *options)
             for (cell.style = STYLE_ASYNC; cell.style < STYLE_ALL; cell.style++)
                 if ((options->device == DEVICE_ALL || options->device == cell.device) &&
                     (options->priority == PRIORITY_ALL || options->priority == cell.priority) &&
-                    (options->driver == STYLE_ALL || options->driver == cell.style) &&
+                    (options->driver == cell.style ||
+                     (options->driver == STYLE_ALL && (cell.style != STYLE_USER || programs_exist()))) &&
                     bench_loads(options, cell) != STATUS_OK)
                     return STATUS_NO_MEMORY;
     return STATUS_OK;

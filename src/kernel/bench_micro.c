@@ -13,6 +13,7 @@
 #include "kernel/console.h"
 #include "kernel/input.h"
 #include "kernel/modes.h"
+#include "kernel/programs.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/mmu.h"
 #include "kernel/x86_64/physical.h"
@@ -124,6 +125,18 @@ static void bench_drivers(void)
     bench_driver("mouse.task", DEVICE_MOUSE, STYLE_ASYNC, END_EVENT, false);
     bench_driver("mouse.thread_consumer", DEVICE_MOUSE, STYLE_THREAD, END_CONSUMER, false);
     bench_driver("mouse.task_consumer", DEVICE_MOUSE, STYLE_ASYNC, END_CONSUMER, false);
+}
+
+/* In processes. Last, as interrupts cost an instruction more once there was one. */
+static void bench_user_drivers(void)
+{
+    if (!programs_exist())
+        return;
+    bench_driver("key.user_byte", DEVICE_KEYBOARD, STYLE_USER, END_BYTE, false);
+    bench_driver("key.user", DEVICE_KEYBOARD, STYLE_USER, END_EVENT, false);
+    bench_driver("key.user_idle", DEVICE_KEYBOARD, STYLE_USER, END_EVENT, true);
+    bench_driver("key.user_consumer", DEVICE_KEYBOARD, STYLE_USER, END_CONSUMER, false);
+    bench_driver("mouse.user", DEVICE_MOUSE, STYLE_USER, END_EVENT, false);
 }
 
 /* ---- tasks ---- */
@@ -450,4 +463,5 @@ void bench_micro(void)
     bench_tasks();
     bench_restless();
     bench_async();
+    bench_user_drivers();
 }

@@ -436,5 +436,6 @@ void bench_threads(const struct options *options)
     bench_create();
     bench_interrupts();
     bench_turns(options);
+    bench_user();
     bench_stretches();
 }

@@ -38,7 +38,7 @@ static void send_event(const struct input_event *event)
 
     json_begin(&json, line, sizeof(line));
     json_string(&json, "event", event->type == INPUT_REL ? "rel" : event->type == INPUT_KEY ? "key" : "button");
-    json_string(&json, "driver", event->style == DRIVER_ASYNC ? "async" : "thread");
+    json_string(&json, "driver", style_name((enum style)event->style));
     if (event->type == INPUT_REL) {
         json_signed(&json, "dx", event->dx);
         json_signed(&json, "dy", event->dy);
@@ -70,6 +70,8 @@ static enum status start(const struct options *options)
 {
     enum status status = executor_thread_start(&executor, "executor", THREAD_PRIORITY_NORMAL);
 
+    input_take_events();
+
     if (status == STATUS_OK)
         status = input_driver_start(DEVICE_KEYBOARD, options->keyboard, THREAD_PRIORITY_NORMAL, &executor);
     if (status == STATUS_OK)
@@ -84,7 +86,7 @@ _Noreturn void echo_run(const struct options *options)
     struct input_event event;
 
     if (start(options) != STATUS_OK) {
-        console_print("duet: echo: no memory for the drivers or the load\n");
+        console_print("duet: echo: the drivers or the load cannot be started\n");
         machine_exit(EXIT_FAILED);
     }
     console_print("echo: keyboard=%s mouse=%s, events as JSON on COM2\n", style_name(options->keyboard),

@@ -3,13 +3,19 @@
 
 #include "kernel/console.h"
 #include "kernel/log.h"
+#include "kernel/process.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/pic.h"
 #include "thread/arch.h"
 
-enum { WAITING_MAX = 64 }; /* bytes: more than both devices keep */
+enum {
+    WAITING_MAX = 64,      /* bytes: more than both devices keep */
+    CLAIM_STEP_NS = 20000, /* until a process is looked at again that has not claimed its port yet */
+};
+#define READER_NONE   0
+#define READER_KERNEL UINT64_MAX
 
 struct input input;
 
@@ -18,11 +24,16 @@ static struct driver {
     enum style style;
     struct thread thread;
     struct task task;
+    uint64_t pid;
+    bool wanted; /* its end would be news */
     union {
         struct keyboard_task keyboard;
         struct mouse_task mouse;
     } future;
 } drivers[DEVICE_ALL];
+
+/* Who reads what: READER_*, or a process. */
+static uint64_t readers[INPUT_SOURCES];
 
 /*
  * IRQ 1 and IRQ 12. The line says little about whose byte it is, as both share one output buffer: the status read just
@@ -115,6 +126,93 @@ static void start_task(enum device device, struct driver *driver, struct executo
     }
 }
 
+bool input_claim(uint64_t source, uint64_t pid)
+{
+    uint64_t flags = irq_save();
+    bool free = readers[source] == READER_NONE;
+
+    if (free)
+        readers[source] = pid;
+    if (free && source < DEVICE_ALL)
+        ps2_open(&input.ports[source]); /* whoever read it before may have been asked to end */
+    irq_restore(flags);
+    return free;
+}
+
+bool input_claimed_by(uint64_t source, uint64_t pid)
+{
+    return readers[source] == pid;
+}
+
+void input_take_events(void)
+{
+    readers[INPUT_EVENTS] = READER_KERNEL;
+}
+
+void input_release(uint64_t pid)
+{
+    for (unsigned source = 0; source < INPUT_SOURCES; source++) {
+        if (readers[source] != pid)
+            continue;
+        waker_slot_clear(source == INPUT_EVENTS ? &input.events.reader : &input.ports[source].reader);
+        readers[source] = READER_NONE;
+        if (source != INPUT_EVENTS && drivers[source].wanted && drivers[source].pid == pid)
+            console_print("input: the %s's driver, process %lu, has ended: nobody reads it\n",
+                          source == DEVICE_KEYBOARD ? "keyboard" : "mouse", (unsigned long)pid);
+    }
+}
+
+static size_t port_take(struct ps2_port *port, struct ps2_byte *bytes, size_t count_max)
+{
+    size_t count = 0;
+
+    while (count < count_max && ps2_try_read(port, &bytes[count]))
+        count++;
+    return count;
+}
+
+enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t count_max, uint64_t deadline_ns,
+                            size_t *count)
+{
+    struct ps2_port *port = &input.ports[device];
+
+    for (;;) {
+        if (ps2_closed(port))
+            return STATUS_CLOSED;
+        *count = port_take(port, bytes, count_max);
+        if (*count)
+            break;
+        waker_slot_register(&port->reader, &thread_current()->waker);
+        if (ring_count(&port->ring) != 0 || atomic_load(&port->closed))
+            continue;
+        if (thread_cancelled() || clock_now_ns() >= deadline_ns) {
+            waker_slot_clear(&port->reader);
+            return thread_cancelled() ? STATUS_CLOSED : STATUS_OK;
+        }
+        thread_park_until(deadline_ns);
+    }
+    probe_hit(&port->resumed);
+    return STATUS_OK;
+}
+
+/* Comes back once it reads, or has ended. */
+static enum status start_process(enum device device, struct driver *driver, unsigned priority)
+{
+    enum status status;
+
+    readers[device] = READER_NONE;
+    driver->wanted = true;
+    status = process_spawn_at(priority, device == DEVICE_KEYBOARD ? "keyboard" : "mouse", 0, PROCESS_KERNEL,
+                              &driver->pid);
+    while (status == STATUS_OK && !input_claimed_by(device, driver->pid)) {
+        if (process_ended(driver->pid))
+            status = STATUS_CLOSED;
+        else
+            thread_sleep_until(clock_now_ns() + CLAIM_STEP_NS);
+    }
+    return status;
+}
+
 enum status input_driver_start(enum device device, enum style style, unsigned priority,
                                struct executor_thread *executor)
 {
@@ -122,6 +220,9 @@ enum status input_driver_start(enum device device, enum style style, unsigned pr
 
     driver->style = style;
     ps2_open(&input.ports[device]);
+    if (style == STYLE_USER)
+        return start_process(device, driver, priority);
+    readers[device] = READER_KERNEL;
     if (style == STYLE_THREAD)
         return start_thread(device, driver, priority);
     start_task(device, driver, &executor->executor);
@@ -132,15 +233,21 @@ void input_driver_stop(enum device device)
 {
     struct driver *driver = &drivers[device];
 
+    driver->wanted = false;
     ps2_close(&input.ports[device]);
     if (driver->style == STYLE_ASYNC)
         while (completion_register(&driver->task.done, &thread_current()->waker))
             thread_park();
-    else
+    else if (driver->style == STYLE_THREAD)
         (void)thread_join(&driver->thread);
+    else
+        process_forget(driver->pid);
+    readers[device] = READER_NONE;
 }
 
 const char *style_name(enum style style)
 {
-    return style == STYLE_ASYNC ? "async" : "thread";
+    static const char *const names[] = {"async", "thread", "user"};
+
+    return names[style];
 }

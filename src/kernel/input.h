@@ -29,16 +29,37 @@ void input_init(void);
 /* Opens the lines of the devices that are there, and takes the bytes that are waiting. Context: thread. */
 void input_let_in(void);
 
-/* Starts the driver of one device: as a thread of `priority`, or as a task of `executor`. A device that is not there
- * gets a driver all the same, which then has nothing to do. STATUS_NO_MEMORY if there is none for a thread's stack, and
- * the device has no driver; a task needs none. Context: thread; the device has no driver. */
+/* Starts the driver of one device: as a thread of `priority`, as a process whose thread has it, or as a task of
+ * `executor`. A device that is not there gets a driver all the same, which then has nothing to do. STATUS_NO_MEMORY if
+ * there is none for a thread's stack, and the device has no driver; a task needs none. A process may also be missing,
+ * STATUS_NOT_FOUND, or end before it has claimed the port, STATUS_CLOSED. Context: thread; the device has no driver. */
 enum status input_driver_start(enum device device, enum style style, unsigned priority,
                                struct executor_thread *executor) must_check;
 
 /* Ends the driver and waits until it has. What it had not read is left for the next one. Context: thread. */
 void input_driver_stop(enum device device);
 
-/* The style of the device's driver, as text: "async" or "thread". Context: any. */
+/*
+ * What processes may read: the bytes of the two ports, by enum device, and the events. Each has one reader: a driver of
+ * the kernel, whoever the kernel's mode is, or the process that claimed it, until that ends.
+ *
+ * input_claim() is false for what has a reader. input_release() gives back all that a process had claimed; it says so
+ * where that was a driver that nobody asked to end. Context: thread.
+ */
+enum { INPUT_EVENTS = DEVICE_ALL, INPUT_SOURCES };
+bool input_claim(uint64_t source, uint64_t pid) must_check;
+bool input_claimed_by(uint64_t source, uint64_t pid) must_check;
+void input_release(uint64_t pid);
+
+/* No process is to read the events: the kernel does. Context: thread. */
+void input_take_events(void);
+
+/* Waits for bytes of a port, and takes all that there are, `count_max` at most; *count 0: none until the deadline.
+ * STATUS_CLOSED: the port is closed, or the running thread was cancelled. Context: thread, the one reader. */
+enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t count_max, uint64_t deadline_ns,
+                            size_t *count) must_check;
+
+/* A style as text: "async", "thread" or "user". Context: any. */
 const char *style_name(enum style style);
 
 #endif

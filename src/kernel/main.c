@@ -9,6 +9,8 @@
 #include "kernel/log.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
+#include "kernel/process.h"
+#include "kernel/programs.h"
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
@@ -145,6 +147,9 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     irq_restore(IRQ_ENABLED);
     irqoff_reset();
     input_init();
+    programs_init(&boot_info);
+    if (programs_exist())
+        process_init(options.int80);
     boot_ready_ns = (rdtsc() - entry_ticks) * 1000000000 / clock_tsc_hz();
     say_boot();
     facts_log(&boot_info);

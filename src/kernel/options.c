@@ -45,14 +45,15 @@ enum option_index {
     OPTION_PREEMPT,
     OPTION_KPREEMPT,
     OPTION_TICK,
+    OPTION_INT80,
     OPTIONS
 };
 
 static const struct option table[OPTIONS] = {
     [OPTION_MODE] = {.key = "mode", .kind = OPTION_CHOICE, .choices = CHOICES("demo", "echo", "bench", "test")},
-    [OPTION_KEYBOARD] = {.key = "keyboard", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread")},
-    [OPTION_MOUSE] = {.key = "mouse", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread")},
-    [OPTION_DRIVER] = {.key = "driver", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "all")},
+    [OPTION_KEYBOARD] = {.key = "keyboard", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "user")},
+    [OPTION_MOUSE] = {.key = "mouse", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "user")},
+    [OPTION_DRIVER] = {.key = "driver", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "user", "all")},
     [OPTION_DEVICE] = {.key = "device", .kind = OPTION_CHOICE, .choices = CHOICES("keyboard", "mouse", "all")},
     [OPTION_LOAD] = {.key = "load",
                      .kind = OPTION_TEXT,
@@ -102,6 +103,7 @@ static const struct option table[OPTIONS] = {
                      .kind = OPTION_NUMBER,
                      .maximum = 10000,
                      .valid = "a number of Hz up to 10000; 0 is none"},
+    [OPTION_INT80] = {.key = "int80", .kind = OPTION_CHOICE, .choices = CHOICES("off", "on")},
     [OPTION_LOG] = {.key = "log", .kind = OPTION_CHOICE, .choices = CHOICES("error", "warning", "info", "debug")},
 };
 
@@ -239,6 +241,7 @@ void options_read(const char *line, struct options *options)
                                 .preempt = values[OPTION_PREEMPT].choice == 0,
                                 .kpreempt = values[OPTION_KPREEMPT].choice == 0,
                                 .tick_hz = (unsigned)values[OPTION_TICK].number,
+                                .int80 = values[OPTION_INT80].choice == 1,
                                 .log = values[OPTION_LOG].choice};
     (void)load_parse(values[OPTION_LOAD].text, &options->load);
     memcpy(options->load_text, values[OPTION_LOAD].text, CMDLINE_TEXT_SIZE);

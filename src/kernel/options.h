@@ -11,7 +11,7 @@
 #include "lib/log.h"
 
 enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST };
-enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_ALL };
+enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_USER, STYLE_ALL };
 enum device { DEVICE_KEYBOARD, DEVICE_MOUSE, DEVICE_ALL };
 enum bench_priority { PRIORITY_EQUAL, PRIORITY_HIGH, PRIORITY_ALL };
 enum suite { SUITE_MATRIX, SUITE_MICRO, SUITE_THREADS, SUITE_THREAD_METRIC, SUITE_ALL };
@@ -45,6 +45,7 @@ struct options {
     enum irq_controller irq;
     enum log_level log;
     enum heap_choice heap;
+    bool int80;       /* processes' system calls come by the classic gate too */
     bool preempt;     /* off: threads run to completion */
     bool kpreempt;    /* off: the kernel, of which every thread is, is preempted only at its edges */
     unsigned tick_hz; /* timer interrupts that come whatever is due, a second; 0: none */

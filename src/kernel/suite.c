@@ -6,7 +6,9 @@
 #include "kernel/log.h"
 #include "kernel/modes.h"
 #include "kernel/panic.h"
+#include "kernel/programs.h"
 #include "kernel/report.h"
+#include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/irqoff.h"
 #include "kernel/x86_64/physical.h"
@@ -92,6 +94,10 @@ static const char *in_use(const char *key)
         return irqoff_on() ? "on" : "off";
     if (string_starts(key, "memory="))
         return (size_t)physical_report().total * FRAME_BYTES >= MEMORY_1G ? "1g" : "less";
+    if (string_starts(key, "int80="))
+        return interrupt_gate_open() && programs_exist() ? "on" : "off";
+    if (string_starts(key, "programs="))
+        return programs_exist() ? "there" : "none";
     panic("no test can need %s", key);
 }
 

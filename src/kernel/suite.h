@@ -18,7 +18,8 @@ struct suite_test {
     void (*run)(void);
     const char *panics; /* NULL, or what the panic says that the test ends in */
     const char *needs;  /* NULL, or the word of the command line that it is about: "irq=pic", "heap=bump,list,block",
-                         * "preempt=off", "kpreempt=off", "tick=100,250"; or "memory=1g": about so much */
+                         * "preempt=off", "kpreempt=off", "tick=100,250"; "memory=1g": about so much; or
+                         * "programs=there": a module with them */
     enum suite_part part;
 };
 

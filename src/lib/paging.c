@@ -119,6 +119,8 @@ static slow enum status tables_make(struct paging *paging, uint64_t address, uns
     uint64_t frames[TOP] = {0};
     unsigned taken;
 
+    if (from == TOP && paging->sealed)
+        return STATUS_INVALID;
     for (taken = 0; taken < from - level; taken++) {
         enum status status = paging->operations->take(paging, &frames[taken]);
 
@@ -371,6 +373,19 @@ enum status page_unmap_range(struct paging *paging, uint64_t address, uint64_t s
             entry_remove(paging, at, level);
         done += PAGE_SIZE(level) - (at & (PAGE_SIZE(level) - 1));
     }
+    return STATUS_OK;
+}
+
+/* One entry more than the table has keeps it for ever: 513 at most, and the count goes further. */
+enum status page_pin(struct paging *paging, uint64_t address)
+{
+    if (walk_down(paging, address, PAGE_1G) == TOP) {
+        enum status status = tables_make(paging, address, TOP, PAGE_1G);
+
+        if (status != STATUS_OK)
+            return status;
+    }
+    *entry_at(paging, address, TOP) += COUNT_ONE;
     return STATUS_OK;
 }
 

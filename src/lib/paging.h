@@ -57,6 +57,8 @@ struct paging {
     uint64_t root;           /* physical address of the top table */
     enum page_level largest; /* PAGE_1G where the CPU has them (CPUID 0x80000001 EDX bit 26), else PAGE_2M */
 
+    bool sealed; /* the top table gets no more entries: STATUS_INVALID where a page would need one */
+
     /* The module's own; zeroed at first. */
     uint64_t *table[PAGING_LEVELS]; /* on the way to where a page was changed last */
     uint64_t region;                /* last byte of the 2 MiB whose page table table[0] is; 0: none */
@@ -97,6 +99,11 @@ enum status page_map_range(struct paging *paging, uint64_t address, uint64_t phy
 /* Unmaps all pages of the stretch, whatever their sizes; holes are passed over. STATUS_LARGE, and nothing changed, if a
  * page reaches beyond either end; STATUS_INVALID as page_map_range(). */
 enum status page_unmap_range(struct paging *paging, uint64_t address, uint64_t size) must_check;
+
+/* Has the top table's entry for `address` point to a table, and never lose it, whatever is mapped there and unmapped:
+ * other top tables may then hold the same entry, and share all below it. STATUS_NO_MEMORY if there is no frame for the
+ * table. */
+enum status page_pin(struct paging *paging, uint64_t address) must_check;
 
 /* Calls visit() for every page mapped, in the order of addresses, until it returns false. It changes no mapping. */
 void page_walk(struct paging *paging, bool (*visit)(void *context, uint64_t address, const struct translation *page),

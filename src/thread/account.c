@@ -72,7 +72,7 @@ static void turn_off(struct cpu *cpu)
         struct thread *thread = container_of(node, struct thread, all);
 
         unwatch(thread);
-        thread->attention &= ATTENTION_VECTORS;
+        thread->attention &= (uint8_t) ~(ATTENTION_INSIGHT | ATTENTION_WOKEN);
     }
 }
 

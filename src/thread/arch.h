@@ -75,6 +75,12 @@ void vector_state_load(const void *state); /* Context: interrupts off. */
 void vector_on(void);                      /* Context: interrupts off. */
 void vector_off(void);                     /* Context: interrupts off. */
 
+struct thread;
+
+/* Called before each switch to a thread that has ATTENTION_SPACE: makes its address space the CPU's, and its stack the
+ * one on which ring 3 is left. Whoever has none runs in any. Context: interrupts off. */
+void space_enter(struct thread *thread);
+
 /* What context_switch() pops, lowest address first: the stack of a thread that does not run begins with this. */
 struct switch_frame {
     uint64_t r15, r14, r13, r12, rbx, rbp;

@@ -43,6 +43,7 @@ enum thread_attention {
     ATTENTION_VECTORS = 1 << 0, /* it uses vector registers */
     ATTENTION_INSIGHT = 1 << 1, /* it has an account */
     ATTENTION_WOKEN = 1 << 2,   /* its wait ended since it last ran, and its account says when */
+    ATTENTION_SPACE = 1 << 3,   /* it runs in an address space of its own, and in ring 3: see space_enter() */
 };
 
 struct mutex;

@@ -30,6 +30,8 @@ static inline void attend(struct thread *previous, struct thread *next, uint64_t
     } else if (previous->vectors) {
         vector_off();
     }
+    if (next->attention & ATTENTION_SPACE)
+        space_enter(next);
     if (next->slice_end_ns < cpu->timer_armed_ns && slice_contended(cpu))
         switch_armed(previous, next, flags);
     else

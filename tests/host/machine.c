@@ -378,6 +378,13 @@ NO_PLACES void vector_off(void)
     machine.vectors_on = false;
 }
 
+NO_PLACES void space_enter(struct thread *thread)
+{
+    cr_assert_not(machine.irq_on);
+    machine.space = thread;
+    machine.space_enters++;
+}
+
 void machine_start(uint64_t quantum_ns)
 {
     memset(vector_states, 0, sizeof(vector_states));

@@ -21,6 +21,8 @@ struct machine {
     unsigned stacks;     /* allocated and not freed */
     unsigned stacks_max; /* stack_alloc() fails beyond */
     bool vectors_on;
+    const struct thread *space; /* that space_enter() was called for last */
+    unsigned space_enters;
     uint64_t vectors;           /* the vector registers: all of them one number */
     unsigned vector_saves;      /* calls of vector_state_save() */
     unsigned vector_loads;      /* and of vector_state_load() */

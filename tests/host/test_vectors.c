@@ -168,6 +168,41 @@ Test(vectors, are_left_alone_by_a_switch_among_others)
     thread_join(&b);
 }
 
+/* thread/arch.h: space_enter(). */
+static void *run_in_a_space(void *unused)
+{
+    struct thread *self = thread_current();
+
+    self->attention |= ATTENTION_SPACE;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        machine.space = NULL;
+        thread_yield();
+        cr_assert_eq(machine.space, self);
+    }
+    self->attention &= (uint8_t)~ATTENTION_SPACE;
+    return unused;
+}
+
+static void *run_in_none(void *unused)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        machine.space = NULL;
+        thread_yield();
+    }
+    return unused;
+}
+
+Test(vectors, leave_address_spaces_to_those_who_have_one)
+{
+    start(&a, "a", EQUAL, run_in_a_space, NULL);
+    start(&b, "b", EQUAL, run_in_none, NULL);
+    start(&c, "c", EQUAL, run_in_a_space, NULL);
+    thread_join(&a);
+    thread_join(&b);
+    thread_join(&c);
+    cr_assert_eq(machine.space_enters, 2 * ROUNDS);
+}
+
 Test(vectors, of_a_thread_that_ends_are_nobodys)
 {
     start(&a, "a", HIGH, yield_a_lot, (void *)100);

@@ -23,6 +23,9 @@
 #define KERNEL_CLANG_O0 "build/kernel-clang-O0/duet.elf"
 #define ISO             "build/duet.iso"
 
+/* What a module for the first of them is: its programs. */
+#define PROGRAMS_GCC_O2 "build/kernel-gcc-O2/programs.tar"
+
 /* Checked for undefined behaviour. */
 #define KERNEL_GCC_UBSAN   "build/kernel-gcc-O2-ubsan/duet.elf"
 #define KERNEL_CLANG_UBSAN "build/kernel-clang-O2-ubsan/duet.elf"

@@ -55,12 +55,16 @@ static const char *string_member(const json_t *object, const char *key)
 static struct machine *suite_start(const struct kernel *kernel, const char *test)
 {
     const char *irqoff = *kernel->irqoff ? kernel->irqoff : "off";
-    char cmdline[128];
+    char cmdline[128], programs[64];
+    int folder = (int)strcspn(kernel->path, "/") + 1;
 
+    folder += (int)strcspn(kernel->path + folder, "/");
+    snprintf(programs, sizeof(programs), "%.*s/programs.tar", folder, kernel->path);
     snprintf(cmdline, sizeof(cmdline), "mode=test test=%s irq=%s heap=%s irqoff=%s", test, kernel->irq, kernel->heap,
              irqoff);
     return machine_start(&(struct machine_options){.kernel = kernel->path,
                                                    .cmdline = cmdline,
+                                                   .module = programs,
                                                    .reference = true,
                                                    .memory_mib = *kernel->memory ? 1024 : 0,
                                                    .vga = true});
@@ -148,6 +152,8 @@ static bool has(const struct kernel *kernel, const char *needs)
     const char *choice;
     size_t length;
 
+    if (strcmp(needs, "programs=there") == 0)
+        return true; /* suite_start() */
     if (is_of_modes(needs))
         return strcmp(needs, "preempt=on") == 0 || strcmp(needs, "tick=0") == 0;
     choice = *needs ? choice_of(&copy, needs) : "";

@@ -1,8 +1,8 @@
 /*
  * What is typed and moved is what arrives, whichever way each driver is written.
  *
- * The expected transcript is computed from what is sent. Each of the four pairs of drivers must give exactly that text,
- * so the four are alike byte for byte but for the driver's name. Paced: each event is sent after the echo of the one
+ * The expected transcript is computed from what is sent. Each of the nine pairs of drivers must give exactly that text,
+ * so the nine are alike byte for byte but for the driver's name. Paced: each event is sent after the echo of the one
  * before. Unpaced: bursts that just fit the devices' queues of 16 bytes, where only each device's own order is defined.
  */
 #include <criterion/criterion.h>
@@ -33,8 +33,7 @@
 #define CHANCE(percent) (seeded_random(&echo->random, 100) < (percent))
 
 struct pair {
-    bool keyboard_thread;
-    bool mouse_thread;
+    char keyboard[8], mouse[8];
     bool reference; /* on the reference machine, where a tick is an instruction, and not at the host's pace */
     bool apic;      /* on q35, the lines through the I/O APIC */
 };
@@ -67,8 +66,8 @@ static const struct button button[] = {
 static struct echo echo_start(const struct pair *pair)
 {
     struct echo echo = {
-        .keyboard = pair->keyboard_thread ? "thread" : "async",
-        .mouse = pair->mouse_thread ? "thread" : "async",
+        .keyboard = pair->keyboard,
+        .mouse = pair->mouse,
         .random = SEED,
     };
     char cmdline[80];
@@ -77,6 +76,7 @@ static struct echo echo_start(const struct pair *pair)
              pair->apic ? "apic" : "pic");
     echo.machine = machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2,
                                                            .cmdline = cmdline,
+                                                           .module = PROGRAMS_GCC_O2,
                                                            .machine = pair->apic ? "q35" : NULL,
                                                            .reference = pair->reference});
     json_decref(machine_com2_event(echo.machine, "ready", BOOT_MS));
@@ -281,8 +281,11 @@ static void echo_stop(struct echo *echo)
 }
 
 static struct pair pairs[] = {
-    {false, false, false, false}, {false, true, false, false}, {true, false, false, false}, {true, true, false, false},
-    {false, true, true, false},   {true, false, true, false},  {true, false, false, true},
+    {"async", "async", false, false},  {"async", "thread", false, false},  {"async", "user", false, false},
+    {"thread", "async", false, false}, {"thread", "thread", false, false}, {"thread", "user", false, false},
+    {"user", "async", false, false},   {"user", "thread", false, false},   {"user", "user", false, false},
+    {"async", "thread", true, false},  {"thread", "async", true, false},   {"user", "user", true, false},
+    {"thread", "async", false, true},  {"user", "user", false, true},
 };
 
 ParameterizedTestParameters(transcript, every_pair_of_drivers_echoes_exactly_what_was_sent)

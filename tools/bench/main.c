@@ -31,7 +31,7 @@ enum {
 };
 
 struct options {
-    const char *kernel, *iso, *machine, *out;
+    const char *kernel, *programs, *iso, *machine, *out;
     unsigned long jobs;
     bool quick;
     bool list;
@@ -51,7 +51,8 @@ struct bench {
 
 static _Noreturn void usage(void)
 {
-    fputs("usage: duet-bench --kernel ELF --iso ISO --machine FILE --out FOLDER [--quick] [--jobs N] [--list]\n"
+    fputs("usage: duet-bench --kernel ELF --programs TAR --iso ISO --machine FILE --out FOLDER [--quick] [--jobs N] "
+          "[--list]\n"
           "  --quick   fewer events, within a minute\n"
           "  --jobs N  boots at a time (default: one a processor)\n"
           "  --list    print each cell's command line and stop\n",
@@ -69,10 +70,15 @@ static unsigned long default_jobs(void)
 static struct options parse(int count, char **arguments)
 {
     static const struct option known[] = {
-        {"kernel", required_argument, NULL, 'k'},  {"iso", required_argument, NULL, 'i'},
-        {"machine", required_argument, NULL, 'm'}, {"out", required_argument, NULL, 'o'},
-        {"jobs", required_argument, NULL, 'j'},    {"quick", no_argument, NULL, 'q'},
-        {"list", no_argument, NULL, 'l'},          {NULL, 0, NULL, 0},
+        {"kernel", required_argument, NULL, 'k'},
+        {"programs", required_argument, NULL, 'p'},
+        {"iso", required_argument, NULL, 'i'},
+        {"machine", required_argument, NULL, 'm'},
+        {"out", required_argument, NULL, 'o'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"quick", no_argument, NULL, 'q'},
+        {"list", no_argument, NULL, 'l'},
+        {NULL, 0, NULL, 0},
     };
     struct options options = {.jobs = default_jobs()};
     int option;
@@ -84,6 +90,9 @@ static struct options parse(int count, char **arguments)
             break;
         case 'i':
             options.iso = optarg;
+            break;
+        case 'p':
+            options.programs = optarg;
             break;
         case 'm':
             options.machine = optarg;
@@ -104,7 +113,8 @@ static struct options parse(int count, char **arguments)
             usage();
         }
     }
-    if (optind != count || !options.kernel || !options.iso || !options.machine || !options.out || options.jobs == 0)
+    if (optind != count || !options.kernel || !options.programs || !options.iso || !options.machine || !options.out ||
+        options.jobs == 0)
         usage();
     return options;
 }
@@ -294,12 +304,14 @@ int main(int count, char **arguments)
     json_t *results;
 
     bench.events = context.events = options.quick ? EVENTS_QUICK : EVENTS_FULL;
-    plan_make(bench.boots, &machine, &(struct plan_options){options.kernel, options.iso, logs, bench.events});
+    plan_make(bench.boots, &machine,
+              &(struct plan_options){options.kernel, options.programs, options.iso, logs, bench.events});
     if (options.list) {
         print_list(&bench);
         return EXIT_SUCCESS;
     }
     check_readable(options.kernel);
+    check_readable(options.programs);
     check_readable(options.iso);
     context.qemu = qemu_version();
     folder_make(logs);

@@ -78,6 +78,7 @@ void plan_make(struct boot boots[PLAN_BOOTS], const struct qemu_machine *machine
         boot->com2 = log_path(options->folder, boot->name, "com2");
         boot->log = log_path(options->folder, boot->name, "qemu");
         qemu.kernel = i == PLAN_GRUB ? NULL : options->kernel;
+        qemu.programs = options->programs;
         qemu.iso = i == PLAN_GRUB ? options->iso : NULL;
         qemu.words = boot->words;
         qemu.com1 = boot->com1;

@@ -54,6 +54,7 @@ struct boot {
 
 struct plan_options {
     const char *kernel;
+    const char *programs; /* its programs */
     const char *iso;
     const char *folder; /* of the logs */
     unsigned events;    /* injected per cell */

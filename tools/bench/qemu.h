@@ -12,11 +12,12 @@ struct qemu_machine {
 };
 
 struct qemu_boot {
-    const char *kernel; /* booted directly, or NULL */
-    const char *iso;    /* booted through its GRUB, or NULL */
-    const char *words;  /* the kernel's command line */
-    const char *com1;   /* path of the log of the first serial port */
-    const char *com2;   /* path of the log of the second */
+    const char *kernel;   /* booted directly, or NULL */
+    const char *programs; /* the archive of its programs, for a kernel booted directly */
+    const char *iso;      /* booted through its GRUB, or NULL */
+    const char *words;    /* the kernel's command line */
+    const char *com1;     /* path of the log of the first serial port */
+    const char *com2;     /* path of the log of the second */
 };
 
 /* Reads the file of arguments; lines that start with '#' are comments. Exits if it cannot. */

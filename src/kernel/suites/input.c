@@ -64,6 +64,11 @@ TEST(storm_high_task, "input.storm_high_task")
     storm(STYLE_ASYNC, THREAD_PRIORITY_HIGH);
 }
 
+TEST_NEEDS(storm_high_user, "input.storm_high_user", "programs=there")
+{
+    storm(STYLE_USER, THREAD_PRIORITY_HIGH);
+}
+
 TEST(storm_equal_thread, "input.storm_equal_thread")
 {
     storm(STYLE_THREAD, THREAD_PRIORITY_NORMAL);

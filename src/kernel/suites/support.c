@@ -86,6 +86,27 @@ void memory_check(const struct memory_mark *mark)
     CHECK_EQUAL(now.frames, mark->frames);
 }
 
+uint64_t start_process(const char *name, uint64_t argument)
+{
+    uint64_t pid;
+
+    if (process_spawn(name, argument, PROCESS_KERNEL, &pid) != STATUS_OK)
+        panic("no process for a test");
+    return pid;
+}
+
+void expect_end(uint64_t pid, enum process_end end, int64_t status)
+{
+    enum process_end got_end = PROCESS_RUNS;
+    int64_t got = 0;
+
+    if (process_wait(PROCESS_KERNEL, pid, &got_end, &got) != STATUS_OK)
+        suite_fail(__FILE__, __LINE__, "there is no process %lu", (unsigned long)pid);
+    else if (got_end != end || got != status)
+        suite_fail(__FILE__, __LINE__, "process %lu ended by %d with %ld, not by %d with %ld", (unsigned long)pid,
+                   (int)got_end, (long)got, (int)end, (long)status);
+}
+
 void hoard_frames(struct hoard *hoard)
 {
     struct physical frame;
@@ -317,7 +338,7 @@ void check_events(const uint32_t first[DEVICE_ALL], const uint32_t count[DEVICE_
                        (unsigned)device, event.code, event.value, event.dx, event.dy);
             return;
         }
-        CHECK(event.style == (style == STYLE_ASYNC ? DRIVER_ASYNC : DRIVER_THREAD));
+        CHECK(event.style == (enum driver_style)style);
         seen[device]++;
     }
     CHECK_EQUAL(seen[DEVICE_KEYBOARD], count[DEVICE_KEYBOARD]);

@@ -5,6 +5,7 @@
 #define DUET_KERNEL_SUITES_SUPPORT_H
 
 #include "kernel/input.h"
+#include "kernel/process.h"
 #include "kernel/suite.h"
 #include "lib/clock.h"
 #include "thread/sched.h"
@@ -52,6 +53,11 @@ struct memory_mark memory_mark(void);
 
 /* Says if more or less is in use now. Context: thread. */
 void memory_check(const struct memory_mark *mark);
+
+/* Starts a program as a child of the kernel, for a test that cannot go on without; waits for it, and says if it did not
+ * end so. Context: thread. */
+uint64_t start_process(const char *name, uint64_t argument);
+void expect_end(uint64_t pid, enum process_end end, int64_t status);
 
 /* Frames that nobody else can have. */
 struct hoard {

@@ -163,6 +163,12 @@ static inline void load_segments(uint16_t code, uint16_t data)
                      : "rax", "memory");
 }
 
+/* The four that ring 3 may load; no base changes by it, as all are zero. */
+static inline void zero_segments(void)
+{
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" : : "r"(0) : "memory");
+}
+
 static inline void cli(void)
 {
     __asm__ volatile("cli" : : : "memory");

@@ -70,6 +70,8 @@ exception_common:
     push %r13
     push %r14
     push %r15
+    .globl cld_of_exception
+cld_of_exception:
     IRQ_SITE(cld, irqoff_exception)
     mov %rsp, %rdi
     call exception
@@ -95,7 +97,7 @@ exception_return:
     .size exception_common, . - exception_common
 
 /* What the ABI lets a call clobber is kept, and the vector is the argument. */
-    .macro interrupt_enter
+    .macro interrupt_enter way_in
     push %rax
     push %rcx
     push %rdx
@@ -105,13 +107,15 @@ exception_return:
     push %r9
     push %r10
     push %r11
+    .globl \way_in
+\way_in:
     IRQ_SITE(cld, irqoff_interrupt)
     mov 9*8+12(%rsp), %edi
     .endm
 
     .type interrupt_common, @function
 interrupt_common:
-    interrupt_enter
+    interrupt_enter cld_of_interrupt
     call interrupt
     .globl interrupt_return
 interrupt_return:
@@ -130,7 +134,7 @@ interrupt_return:
 /* The same for vectors that also stand for no interrupt: theirs is a path of its own, and no other has the question. */
     .type interrupt_doubtful, @function
 interrupt_doubtful:
-    interrupt_enter
+    interrupt_enter cld_of_doubtful
     push $interrupt_return
     jmp interrupt_unless_spurious
     .size interrupt_doubtful, . - interrupt_doubtful

@@ -17,10 +17,11 @@
 #include "thread/sched.h"
 
 enum {
-    SELECTOR_CODE = 0x08,
-    SELECTOR_DATA = 0x10,
-    SELECTOR_TSS = 0x18,
+    SELECTOR_CODE = SELECTOR_KERNEL_CODE,
+    SELECTOR_DATA = SELECTOR_KERNEL_DATA,
+    SELECTOR_TSS = 0x28,
     GATE_INTERRUPT = 0x8e, /* present, ring 0, interrupts off on entry */
+    GATE_OF_USER = 0x60,   /* for ring 3's software interrupts too */
     TSS_AVAILABLE = 0x89,
 
     IST_DOUBLE_FAULT = 1,
@@ -56,14 +57,17 @@ _Static_assert(sizeof(struct tss) == 104, "SDM vol. 3, figure 7-11");
 
 extern void (*const vector_stubs[VECTORS])(void);
 
-static uint64_t gdt[5];
-static struct tss tss;
+static uint64_t gdt[7];
+struct tss cpu_tss; /* syscall.S knows where rsp[0] is */
+_Static_assert(offsetof(struct tss, rsp) == 4, "syscall.S loads it from there");
 static struct gate idt[VECTORS];
+static void (*system_call_gate)(void); /* NULL: it is closed */
 static interrupt_handler *handlers[VECTORS];
 static uint64_t counts[VECTORS];
 static bool warned[VECTORS];
 static interrupt_handler *timed_handlers[VECTORS]; /* NULL, but while handlers are timed */
 static exception_handler *exception_handlers[VECTOR_INTERRUPTS];
+static user_exception_handler *user_handler;
 static uint64_t exception_counts[VECTOR_INTERRUPTS];
 static struct {
     const char *name;
@@ -339,6 +343,28 @@ static bool breakpoint_taken(struct trap_frame *frame)
     return true;
 }
 
+/* Where an instruction that touches ring 3's memory may fault, and where it goes on then: listed by user_copy.S. */
+struct fault_site {
+    uint64_t address, resume;
+};
+extern const struct fault_site fault_sites_start[], fault_sites_end[];
+
+static bool fault_recovered(struct trap_frame *frame)
+{
+    for (const struct fault_site *site = fault_sites_start; site < fault_sites_end; site++)
+        if (frame->rip == site->address) {
+            frame->rip = site->resume;
+            return true;
+        }
+    return false;
+}
+
+/* The others come to whoever runs. */
+static bool is_own_doing(uint64_t vector)
+{
+    return vector != VECTOR_NMI && vector != VECTOR_DOUBLE_FAULT && vector != VECTOR_MACHINE_CHECK;
+}
+
 void exception(struct trap_frame *frame);
 
 void exception(struct trap_frame *frame)
@@ -346,18 +372,67 @@ void exception(struct trap_frame *frame)
     exception_handler *handler = exception_handlers[frame->vector];
 
     exception_counts[frame->vector]++;
-    if (!handler || !handler(frame))
+    if (interrupt_from_user(frame->cs) && is_own_doing(frame->vector)) {
+        user_handler(frame);
+        return;
+    }
+    if (handler && handler(frame))
+        return;
+    if (frame->vector != VECTOR_PAGE_FAULT || !fault_recovered(frame))
         exception_fatal(frame);
+}
+
+/*
+ * Ring 3 may leave AC set, which would switch SMAP off in the handler of whatever interrupts it. Where there can be a
+ * ring 3, and SMAP, the padded cld of each way in becomes a clac and a cld in the same five bytes.
+ */
+extern char cld_of_gate[], cld_of_interrupt[], cld_of_doubtful[], cld_of_exception[], irqoff_cld_of_interrupt[],
+    irqoff_cld_of_exception[];
+
+static void clear_ac(char *site)
+{
+    static const uint8_t CLD[] = {0x2e, 0x2e, 0x2e, 0x2e, 0xfc};
+    static const uint8_t CLAC_CLD[] = {0x0f, 0x01, 0xca, 0x2e, 0xfc};
+    struct translation first, last;
+    uint64_t flags;
+
+    if (memcmp(site, CLD, sizeof(CLD)) != 0)
+        return; /* a call of irqoff.S, which has a site of its own */
+    if (mmu_translate(site, &first) != STATUS_OK || mmu_translate(site + sizeof(CLD) - 1, &last) != STATUS_OK)
+        panic("no page for an instruction");
+    flags = irq_save();
+    for (size_t i = 0; i < sizeof(CLD); i++) {
+        uint64_t back = sizeof(CLD) - 1 - i;
+        bool near = (first.physical & (PAGE_BYTES - 1)) + i < PAGE_BYTES;
+
+        *(uint8_t *)mmu_direct((struct physical){near ? first.physical + i : last.physical - back}) = CLAC_CLD[i];
+    }
+    (void)cpuid(0); /* code written by another address is fetched anew (Intel SDM vol. 3, 8.1.3) */
+    irq_restore(flags);
+}
+
+void interrupt_expect_user(user_exception_handler *handler)
+{
+    user_handler = handler;
+    if (!mmu_protections.smap)
+        return;
+    clear_ac(cld_of_interrupt);
+    clear_ac(cld_of_doubtful);
+    clear_ac(cld_of_gate);
+    clear_ac(cld_of_exception);
+    clear_ac(irqoff_cld_of_interrupt);
+    clear_ac(irqoff_cld_of_exception);
 }
 
 static struct gate gate_to(unsigned vector, unsigned ist)
 {
-    uint64_t offset = (uint64_t)vector_stubs[vector];
+    bool open = vector == VECTOR_SYSTEM_CALL && system_call_gate;
+    uint64_t offset = open ? (uint64_t)system_call_gate : (uint64_t)vector_stubs[vector];
 
     return (struct gate){.offset_low = (uint16_t)offset,
                          .selector = SELECTOR_CODE,
                          .ist = (uint8_t)ist,
-                         .type = GATE_INTERRUPT,
+                         .type = open ? GATE_INTERRUPT | GATE_OF_USER : GATE_INTERRUPT,
                          .offset_middle = (uint16_t)(offset >> 16),
                          .offset_high = (uint32_t)(offset >> 32)};
 }
@@ -369,13 +444,16 @@ static void gate_set(unsigned vector, unsigned ist)
 
 runs_once static void gdt_init(void)
 {
-    uint64_t base = (uint64_t)&tss;
+    uint64_t base = (uint64_t)&cpu_tss;
 
     gdt[1] = UINT64_C(0x00209a0000000000); /* 64-bit code, ring 0 */
     gdt[2] = UINT64_C(0x0000920000000000); /* data, ring 0 */
-    gdt[3] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | (uint64_t)TSS_AVAILABLE << 40 | (base >> 24 & 0xff) << 56;
-    gdt[4] = base >> 32;
-    tss.iomap_base = sizeof(tss);
+    gdt[3] = UINT64_C(0x0000f20000000000); /* data, ring 3 */
+    gdt[4] = UINT64_C(0x0020fa0000000000); /* 64-bit code, ring 3 */
+    gdt[5] = (sizeof(cpu_tss) - 1) | (base & 0xffffff) << 16 | (uint64_t)TSS_AVAILABLE << 40 |
+             (base >> 24 & 0xff) << 56;
+    gdt[6] = base >> 32;
+    cpu_tss.iomap_base = sizeof(cpu_tss); /* no port is ring 3's */
     lgdt(&(struct descriptor_table){sizeof(gdt) - 1, (uint64_t)gdt});
     load_segments(SELECTOR_CODE, SELECTOR_DATA);
     ltr(SELECTOR_TSS);
@@ -400,7 +478,7 @@ static void use_own_stack(unsigned vector, unsigned ist)
     ASSERT(stack);
     own_stacks[ist].name = exception_names[vector];
     own_stacks[ist].stack = stack;
-    tss.ist[ist] = (uint64_t)(stack + THREAD_STACK_BYTES);
+    cpu_tss.ist[ist] = (uint64_t)(stack + THREAD_STACK_BYTES);
     gate_set(vector, ist);
 }
 
@@ -434,10 +512,26 @@ runs_once const char *interrupt_check(void)
     return NULL;
 }
 
+void interrupt_open_gate(void (*entry)(void))
+{
+    system_call_gate = entry;
+    gate_set(VECTOR_SYSTEM_CALL, 0);
+}
+
+bool interrupt_gate_open(void)
+{
+    return system_call_gate;
+}
+
+void interrupt_use_stack(uintptr_t top)
+{
+    cpu_tss.rsp[0] = top;
+}
+
 const void *interrupt_own_stack(uintptr_t address)
 {
     for (unsigned ist = IST_DOUBLE_FAULT; ist <= IST_MACHINE_CHECK; ist++) {
-        uintptr_t top = tss.ist[ist];
+        uintptr_t top = cpu_tss.ist[ist];
 
         if (top && address < top && address >= top - THREAD_STACK_BYTES)
             return (const void *)(top - THREAD_STACK_BYTES);

@@ -12,10 +12,21 @@ enum {
     VECTOR_BREAKPOINT = 3,
     VECTOR_DEVICE_NOT_AVAILABLE = 7,
     VECTOR_DOUBLE_FAULT = 8,
+    VECTOR_GENERAL_PROTECTION = 13,
     VECTOR_PAGE_FAULT = 14,
     VECTOR_MACHINE_CHECK = 18,
-    VECTOR_INTERRUPTS = 32, /* the first that is no exception */
+    VECTOR_SYSTEM_CALL = 0x80, /* of ring 3's, where it is open */
+    VECTOR_INTERRUPTS = 32,    /* the first that is no exception */
     VECTORS = 256,
+};
+
+/* Segments, in the order that SYSCALL and SYSRET want: IA32_STAR holds the first of each two (SDM vol. 3, 5.8.8). The
+ * ring is in the lowest two bits. */
+enum {
+    SELECTOR_KERNEL_CODE = 0x08,
+    SELECTOR_KERNEL_DATA = 0x10,
+    SELECTOR_USER_DATA = 0x18 | 3,
+    SELECTOR_USER_CODE = 0x20 | 3,
 };
 
 /* What entry.S saves for an exception, and restores when the handler returns. */
@@ -71,6 +82,28 @@ typedef bool exception_handler(struct trap_frame *frame);
 
 /* Has an exception handled; NULL for nobody. Returns the handler so far. Context: boot, thread. */
 exception_handler *exception_set(unsigned vector, exception_handler *handler);
+
+/* Called for an exception of ring 3's own doing, on the running thread's stack with interrupts off. It ends the thread.
+ * Context: exception. */
+typedef void user_exception_handler(struct trap_frame *frame);
+
+/* From here on there may be a ring 3: interrupts and exceptions cost an instruction more where there is SMAP.
+ * Context: thread. */
+void interrupt_expect_user(user_exception_handler *handler);
+
+/* Whether a saved cs is ring 3's. */
+static inline bool interrupt_from_user(uint64_t cs)
+{
+    return cs & 3;
+}
+
+/* Where the kernel's stack begins when ring 3 is left, by an interrupt, an exception or a system call: TSS.RSP0.
+ * Context: interrupts off. */
+void interrupt_use_stack(uintptr_t top);
+
+/* Has a software interrupt of ring 3 lead to `entry`, with interrupts off. Context: boot. */
+void interrupt_open_gate(void (*entry)(void));
+bool interrupt_gate_open(void);
 
 /* The stack of its own that an exception has, its lowest byte; NULL if it has none. Context: any. */
 void *interrupt_stack(unsigned vector);

@@ -124,7 +124,10 @@
 
 /* cld in entry.S, where an interrupt's vector and flags lie above the return address and nine registers; rax and rdx
  * are free. An interrupt raised by an instruction may have come with interrupts off. */
-    .macro way_in vector, flags
+    .macro way_in site, vector, flags
+    .globl \site
+\site:
+    .byte 0x2e, 0x2e, 0x2e, 0x2e /* as in entry.S: see clear_ac() */
     cld
     testb $IF_IN_BYTE, \flags + IF_BYTE(%rsp)
     jz 1f
@@ -136,11 +139,11 @@
     .endm
 
     function irqoff_interrupt
-    way_in (8+9*8+12), (8+9*8+16)
+    way_in irqoff_cld_of_interrupt, (8+9*8+12), (8+9*8+16)
 
 /* The same for an exception: fifteen registers, vector, error, rip, cs, rflags. */
     function irqoff_exception
-    way_in (8+15*8), (8+15*8+32)
+    way_in irqoff_cld_of_exception, (8+15*8), (8+15*8+32)
 
 /* cpu_wait(), all of it */
     function irqoff_wait

@@ -8,6 +8,9 @@
 #define DIRECT_BASE UINT64_C(0xffff800000000000)
 #define AREA_BASE   UINT64_C(0xffffd00000000000)
 #define KERNEL_BASE UINT64_C(0xffffffff80000000)
+#define STACKS_BASE UINT64_C(0xffffc00000000000)
+
+#define TOP_ENTRY_BYTES (UINT64_C(1) << 39)
 
 #define CPUID_EXTENDED 0x80000001
 
@@ -15,6 +18,7 @@
 
 enum {
     LOW_BYTES = 1 << 20,
+    TOP_ENTRIES = 512,
 
     CPUID_FEATURES = 7,
     CPUID_EBX_SMEP = 1 << 7,
@@ -81,6 +85,8 @@ static void flush(struct paging *paging, uint64_t address)
 
 static const struct paging_operations operations = {table_take, table_give, table_at, flush};
 static struct paging paging = {.operations = &operations, .largest = PAGE_2M};
+static uint64_t loaded; /* what CR3 holds */
+static uint64_t switches;
 
 enum status mmu_map(const void *address, struct physical physical, size_t size, enum page_flags flags)
 {
@@ -122,7 +128,9 @@ enum status mmu_translate(const void *address, struct translation *translation)
 
 enum status mmu_translate_unlocked(const void *address, struct translation *translation)
 {
-    return page_translate(&paging, (uint64_t)address, translation);
+    struct paging now = {.operations = &operations, .root = loaded};
+
+    return page_translate(&now, (uint64_t)address, translation);
 }
 
 void mmu_walk(bool (*visit)(void *context, uint64_t address, const struct translation *page), void *context)
@@ -152,6 +160,64 @@ size_t mmu_writable_executable(void)
     mmu_walk(count_writable_executable, &count);
     return count;
 }
+
+/* ---- ring 3's ---------------------------------------------------------------------------------------------------- */
+
+static void load(uint64_t root)
+{
+    if (root == loaded)
+        return;
+    loaded = root;
+    switches++;
+    write_cr3(root);
+}
+
+/* Of what is not loaded the CPU remembers nothing: writing CR3 makes it forget all pages but global ones. */
+static void flush_user(struct paging *user, uint64_t address)
+{
+    if (user->root == loaded)
+        invlpg((const void *)address);
+}
+
+static const struct paging_operations user_operations = {table_take, table_give, table_at, flush_user};
+
+enum status mmu_space_create(struct space *space, size_t pages_max)
+{
+    struct physical root;
+    enum status status = frame_alloc(&root);
+    uint64_t *entries;
+
+    if (status != STATUS_OK)
+        return status;
+    entries = mmu_direct(root);
+    memcpy(entries + TOP_ENTRIES / 2, table_at(&paging, paging.root) + TOP_ENTRIES / 2,
+           TOP_ENTRIES / 2 * sizeof(*entries));
+    space_init(space, &user_operations, root.address, pages_max);
+    return STATUS_OK;
+}
+
+void mmu_space_destroy(struct space *space)
+{
+    uint64_t flags = irq_save();
+
+    if (loaded == space->paging.root)
+        load(paging.root);
+    irq_restore(flags);
+    space_clear(space);
+    frame_free((struct physical){space->paging.root});
+}
+
+void mmu_space_enter(const struct space *space)
+{
+    load(space->paging.root);
+}
+
+uint64_t mmu_space_switches(void)
+{
+    return switches;
+}
+
+/* ---- at boot ----------------------------------------------------------------------------------------------------- */
 
 static void map_or_panic(uint64_t address, uint64_t physical, uint64_t size, enum page_flags flags)
 {
@@ -221,6 +287,26 @@ static void protect(void)
               (mmu_protections.umip ? CR4_UMIP : 0));
 }
 
+runs_once static void pin_or_panic(uint64_t address)
+{
+    if (page_pin(&paging, address) != STATUS_OK)
+        panic("no memory for page tables");
+}
+
+/* Ends the top table: what it leads to now is all that there will be of the kernel, in every address space. */
+runs_once static void share(const struct boot_info *info)
+{
+    uint64_t base = 0;
+    uint64_t end = 0;
+
+    for (uint64_t from = 0; next_ram(info, from, &base, &end); from = (base | (TOP_ENTRY_BYTES - 1)) + 1)
+        pin_or_panic(DIRECT_BASE + base);
+    pin_or_panic(STACKS_BASE);
+    pin_or_panic(AREA_BASE);
+    pin_or_panic(KERNEL_BASE);
+    paging.sealed = true;
+}
+
 runs_once void mmu_init(const struct boot_info *info)
 {
     struct physical root;
@@ -237,7 +323,9 @@ runs_once void mmu_init(const struct boot_info *info)
     map_image(rodata_start, rodata_end, 0);
     map_image(data_start, boot_stack_guard, PAGE_WRITE);
     map_image(boot_stack_guard + PAGE_BYTES, data_end, PAGE_WRITE);
+    share(info);
     write_cr3(root.address);
+    loaded = root.address;
     physical_add_rest();
     protect();
 }

@@ -12,6 +12,7 @@
 
 #include "kernel/x86_64/physical.h"
 #include "lib/paging.h"
+#include "lib/space.h"
 
 enum { PAGE_BYTES = FRAME_BYTES };
 
@@ -34,12 +35,27 @@ enum status mmu_map(const void *address, struct physical physical, size_t size, 
 enum status mmu_unmap(const void *address, size_t size) must_check;
 enum status mmu_protect(const void *address, enum page_level level, enum page_flags flags) must_check;
 enum status mmu_translate(const void *address, struct translation *translation) must_check;
-enum status mmu_translate_unlocked(const void *address, struct translation *translation) must_check; /* for a panic */
+enum status mmu_translate_unlocked(const void *address,
+                                   struct translation *translation) must_check; /* for a panic; ring 3's pages too */
 void mmu_walk(bool (*visit)(void *context, uint64_t address, const struct translation *page), void *context);
 size_t mmu_tables(void);
 
 /* Pages that may be written and executed, of all that are mapped: there must be none. Context: thread. */
 size_t mmu_writable_executable(void);
+
+/*
+ * Ring 3's address spaces. The upper half of each is the kernel's, entry by entry the same, for ever: so a thread that
+ * has none runs in whichever is there, and CR3 is written only where another one is wanted.
+ *
+ * mmu_space_create() makes one without pages, for lib/space.h to fill; STATUS_NO_MEMORY. mmu_space_destroy() gives back
+ * all of it, and leaves it first if the CPU is in it. Context: thread. mmu_space_enter(): interrupts off.
+ */
+enum status mmu_space_create(struct space *space, size_t pages_max) must_check;
+void mmu_space_destroy(struct space *space);
+void mmu_space_enter(const struct space *space);
+
+/* Times that CR3 was written for one. Context: any. */
+uint64_t mmu_space_switches(void);
 
 /* Addresses of an area of their own, with an unmapped page behind; never given back. Context: thread, boot. */
 void *mmu_reserve(size_t size);

@@ -1,0 +1,96 @@
+/* What drivers and readers of events ask for, from inside. Argument 0 tries all, 1 finds the keyboard taken, 2 claims
+ * it and spins, 3 claims it, sleeps and counts the bytes that it gets at once. Ends with 0, or the line that was wrong.
+ */
+#include <linux/input-event-codes.h>
+
+#include "drivers/input.h"
+#include "drivers/ps2_port.h"
+#include "user/duet.h"
+
+#define MS   UINT64_C(1000000)
+#define WILD UINT64_C(0xffffffff80100000)
+#define TRY(holds) \
+    if (!(holds))  \
+    return __LINE__
+
+enum { KEYBOARD, MOUSE, EVENTS, SOURCES, BYTES = 32, EVENTS_MAX = 16 };
+
+static struct ps2_byte bytes[BYTES];
+static struct input_event events[EVENTS_MAX + 1];
+
+static int try_unclaimed(void)
+{
+    TRY(duet_claim(SOURCES) == -DUET_ERROR_INVALID && duet_claim(UINT64_MAX) == -DUET_ERROR_INVALID);
+    TRY(duet_port_read(KEYBOARD, bytes, 1, 0) == -DUET_ERROR_INVALID);
+    TRY(duet_port_write(KEYBOARD, 0xee) == -DUET_ERROR_INVALID);
+    TRY(duet_publish(events, 1) == -DUET_ERROR_INVALID);
+    TRY(duet_event_read(events, 0) == -DUET_ERROR_INVALID);
+    return 0;
+}
+
+static int try_port(void)
+{
+    int64_t begin_ns, status = -1;
+
+    TRY(duet_claim(KEYBOARD) == 0);
+    TRY(duet_claim(KEYBOARD) == -DUET_ERROR_BUSY);
+    TRY(duet_wait((uint64_t)duet_spawn("claims", 6, 1), &status) == 0 && status == 0);
+    begin_ns = duet_clock();
+    TRY(duet_port_read(KEYBOARD, bytes, 1, 3 * MS) == 0);
+    TRY((uint64_t)(duet_clock() - begin_ns) >= 3 * MS && (uint64_t)(duet_clock() - begin_ns) < 4 * MS);
+    TRY(duet_port_read(KEYBOARD, bytes, 0, 0) == -DUET_ERROR_INVALID);
+    TRY(duet_port_read(MOUSE, bytes, 1, 0) == -DUET_ERROR_INVALID);
+    TRY(duet_port_read(EVENTS, bytes, 1, 0) == -DUET_ERROR_INVALID);
+    TRY(duet_port_read(UINT64_MAX, bytes, 1, 0) == -DUET_ERROR_INVALID);
+    TRY(duet_port_write(KEYBOARD, 0x100) == -DUET_ERROR_INVALID);
+    return 0;
+}
+
+static int try_events(void)
+{
+    int64_t begin_ns;
+
+    TRY(duet_claim(EVENTS) == 0);
+    TRY(duet_publish(events, EVENTS_MAX + 1) == -DUET_ERROR_INVALID);
+    TRY(duet_publish((const struct input_event *)WILD, 1) == -DUET_ERROR_INVALID);
+    events[1].type = INPUT_REL + 1;
+    TRY(duet_publish(events, 2) == -DUET_ERROR_INVALID);
+    TRY(duet_event_read(events, 0) == 0); /* so nothing of that was published */
+    events[0] = (struct input_event){.type = INPUT_KEY, .style = DRIVER_THREAD, .code = KEY_A, .value = 1, .text = 'a'};
+    TRY(duet_publish(events, 1) == 0);
+    events[0] = (struct input_event){0};
+    TRY(duet_event_read(events, UINT64_MAX) == 1);
+    TRY(events[0].style == DRIVER_USER && events[0].code == KEY_A && events[0].value == 1 && events[0].text == 'a');
+    begin_ns = duet_clock();
+    TRY(duet_event_read(events, 2 * MS) == 0 && (uint64_t)(duet_clock() - begin_ns) >= 2 * MS);
+    TRY(duet_publish(events, 1) == 0);
+    TRY(duet_event_read((struct input_event *)WILD, 0) == -DUET_ERROR_INVALID);
+    return 0;
+}
+
+static int count_bytes(void)
+{
+    TRY(duet_claim(KEYBOARD) == 0);
+    (void)duet_sleep(20 * MS);
+    return (int)duet_port_read(KEYBOARD, bytes, BYTES, 0);
+}
+
+int main(uint64_t argument)
+{
+    int wrong;
+
+    switch (argument) {
+    case 0:
+        wrong = try_unclaimed();
+        wrong = wrong ? wrong : try_port();
+        return wrong ? wrong : try_events();
+    case 1:
+        TRY(duet_claim(KEYBOARD) == -DUET_ERROR_BUSY);
+        return 0;
+    case 2:
+        TRY(duet_claim(KEYBOARD) == 0 && duet_claim(EVENTS) == 0);
+        return (int)duet_port_read(KEYBOARD, bytes, 1, UINT64_MAX);
+    default:
+        return count_bytes();
+    }
+}

@@ -1,0 +1,22 @@
+/* Never ends by itself: computes, or with argument 1 sleeps, with 2 yields, with 3 waits for a child that spins. */
+#include "user/duet.h"
+
+int main(uint64_t argument)
+{
+    volatile uint64_t turns = 0;
+    int64_t status;
+
+    switch (argument) {
+    case 0:
+        for (;;)
+            turns++;
+    case 1:
+        for (;;)
+            (void)duet_sleep(UINT64_MAX);
+    case 2:
+        for (;;)
+            (void)duet_yield();
+    default:
+        return (int)duet_wait((uint64_t)duet_spawn("spin", 4, 0), &status);
+    }
+}

@@ -1,0 +1,98 @@
+/* What of processes only a whole machine shows: what the kernel says of them, and its words for them. */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "machine.h"
+
+#define TEST_MS 120000
+
+static struct machine *run(const char *cmdline)
+{
+    struct machine *machine = machine_start(&(struct machine_options){
+        .kernel = KERNEL_GCC_O2, .cmdline = cmdline, .module = PROGRAMS_GCC_O2, .reference = true});
+    int status = machine_wait_exit(machine, TEST_MS);
+
+    if (status != EXIT_PASSED)
+        machine_fail(machine, "'%s' ends with %d", cmdline, status);
+    return machine;
+}
+
+Test(user, a_driver_that_dies_is_named, .timeout = 200)
+{
+    struct machine *machine = run("mode=test test=user.driver_dies_aloud");
+
+    if (!strstr(machine->text[MACHINE_COM1].bytes,
+                "input: the keyboard's driver, process 2, has ended: nobody reads it"))
+        machine_fail(machine, "it does not say so");
+    if (strstr(machine->text[MACHINE_COM1].bytes, "the mouse's driver"))
+        machine_fail(machine, "it says so of a driver that was asked to end");
+    machine_stop(machine);
+}
+
+Test(user, the_classic_gate_is_there_for_those_who_ask, .timeout = 200)
+{
+    static const char *const words[] = {"mode=test test=gate.takes_system_calls int80=on",
+                                        "mode=test test=gate.takes_system_calls int80=on irqoff=on"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct machine *machine = run(words[i]);
+
+        if (!strstr(machine->text[MACHINE_COM1].bytes, "gate: by int 0x80"))
+            machine_fail(machine, "no program printed by it");
+        machine_stop(machine);
+    }
+}
+
+/* The GRUB image brings them along. */
+Test(user, drivers_are_started_from_the_image, .timeout = 200)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.iso = ISO, .cmdline = "mode=echo keyboard=user mouse=user"});
+
+    json_decref(machine_com2_event(machine, "ready", TEST_MS));
+    if (!machine_com1_contains(machine, "keyboard=user mouse=user", 0))
+        machine_fail(machine, "the drivers are others");
+    machine_stop(machine);
+}
+
+Test(user, drivers_need_programs, .timeout = 200)
+{
+    static const char *const words[] = {"mode=echo keyboard=user", "mode=echo mouse=user"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct machine *machine = machine_start(
+            &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = words[i], .reference = true});
+        int status = machine_wait_exit(machine, TEST_MS);
+
+        if (status != EXIT_FAILED || !machine_com1_contains(machine, "the drivers cannot be started", 0))
+            machine_fail(machine, "'%s' ends with %d", words[i], status);
+        machine_stop(machine);
+    }
+}
+
+static uint64_t median(struct machine *machine, const char *name)
+{
+    uint64_t p50 = 0;
+    json_t *event;
+
+    while (!p50) {
+        event = machine_com2_event(machine, "micro", 0);
+        if (strcmp(json_string_value(json_object_get(event, "name")), name) == 0)
+            p50 = (uint64_t)json_integer_value(json_object_get(event, "p50"));
+        json_decref(event);
+    }
+    return p50;
+}
+
+/* From the byte's injection to the event that the process published. */
+Test(user, a_key_takes_900_instructions_through_a_process, .timeout = 300)
+{
+    struct machine *machine = run("mode=bench suite=micro");
+    uint64_t key = median(machine, "key.user");
+
+    if (key > 900)
+        machine_fail(machine, "it takes %" PRIu64, key);
+    machine_stop(machine);
+}
