@@ -346,9 +346,9 @@ build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 	$(call say,HOSTCC)
 	$(Q)gcc $(HOSTFLAGS) -Itests/qemu -Wno-pedantic -Wno-conversion -O1 $(QEMU_TEST_SRC) -lcriterion -ljansson -o $@
 
-.PHONY: test test-host test-tsan test-compile test-qemu kernels print-flags
+.PHONY: test test-host test-tsan test-compile test-models test-qemu kernels print-flags
 test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
-	@tools/test.sh host tsan compile fuzz qemu
+	@tools/test.sh host tsan compile models fuzz qemu
 
 test-host: deps-build deps-test ## the pure core's tests on the host, with address and undefined-behaviour sanitizers
 	@tools/test.sh host
@@ -358,6 +358,9 @@ test-tsan: deps-build deps-test ## threads of the host that wake tasks and share
 
 test-compile: deps-build ## what must not compile, by gcc and clang with the kernel's flags
 	@tools/test.sh compile
+
+test-models: deps-build deps-test ## the models of models/, by spin, counted like the other tests
+	@tools/test.sh models
 
 print-flags:
 	@echo '$(KFLAGS)'
@@ -400,6 +403,16 @@ sweep: deps-build deps-bench ## an interrupt at every instruction of each scenar
 planted: deps-build deps-test ## plant bugs that only an interrupt at the wrong instruction shows; the sweep must notice
 	@$(MAKE) -s $(KERNEL)
 	@tools/planted.sh
+
+.PHONY: models models-table models-looked-at
+models: deps-test ## check the models by spin, and that it finds each planted bug; the tables
+	@tools/models.sh
+
+models-table: deps-test ## the same, and put the tables into docs/models.md
+	@tools/models.sh --write
+
+models-looked-at: ## after reading: note that the models agree with the functions as they are now
+	@tools/looked-at.sh --write
 
 .PHONY: coverage
 coverage: deps-build deps-test ## host tests with gcov; HTML report and summary under coverage/

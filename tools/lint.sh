@@ -19,6 +19,9 @@ tools/rows.sh
 echo "quotes: the guide quotes its examples to the letter"
 tools/quotes.sh
 
+echo "looked-at: every model was compared with the functions that it stands for"
+tools/looked-at.sh
+
 echo "clang-format: layout"
 clang-format --dry-run -Werror $kernel $headers $host
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh [host] [tsan] [compile] [fuzz] [qemu]: builds and runs the tests named, all when none is.
+# test.sh [host] [tsan] [compile] [models] [fuzz] [qemu]: builds and runs the tests named, all when none is.
 # Shows what failed; the last line is 'N passed, N failed'. A program that does not build or dies counts as one failure.
 # TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
 set -u
@@ -73,16 +73,17 @@ build() {
     done
 }
 
-[ $# -gt 0 ] || set -- host tsan compile fuzz qemu
+[ $# -gt 0 ] || set -- host tsan compile models fuzz qemu
 for part in "$@"; do
     case $part in
     host) build host build/host-san/host-tests && run host "$(nproc)" build/host-san/host-tests ;;
     tsan) build tsan build/tsan-tests && run_counted tsan build/tsan-tests ;;
     compile) run_counted compile tools/compile-tests.sh ;;
+    models) run_counted models tools/models.sh ;;
     fuzz) run_counted fuzz tools/fuzz.sh replay ;;
     qemu) build qemu kernels iso build/qemu-tests build/bench/duet-external build/bench/stopwatch.so && run qemu 2 build/qemu-tests ;;
     *)
-        echo "test.sh: '$part' is neither host, tsan, compile, fuzz nor qemu"
+        echo "test.sh: '$part' is neither host, tsan, compile, models, fuzz nor qemu"
         failed=$((failed + 1))
         ;;
     esac

@@ -84,8 +84,8 @@ static inline void event_publish_end(struct event_queue *queue, struct event_pla
 {
     ring_push(&queue->ring, place.index);
     queue->published++;
-    critical_leave(place.flags);
     waker_slot_wake(&queue->reader);
+    critical_leave_woken(place.flags);
     probe_hit(&queue->event);
 }
 

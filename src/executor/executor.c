@@ -2,6 +2,7 @@
 #include "executor/executor.h"
 
 #include "executor/internal.h"
+#include "lib/critical.h"
 
 /* ---- waking ------------------------------------------------------------------------------------------------------ */
 
@@ -53,6 +54,21 @@ static void executor_unlist(struct executor *executor, struct task *task)
     *link = task->all;
 }
 
+/* It may be more urgent, and cancelled, and free its memory: not between the exchange and the wake. */
+static __attribute__((noinline)) void task_signal_waiter(struct task *task)
+{
+    uint64_t flags = critical_enter();
+
+    completion_signal(&task->done);
+    critical_leave_woken(flags);
+}
+
+static inline void task_signal(struct task *task)
+{
+    if (unlikely(!completion_signal_unwaited(&task->done)))
+        task_signal_waiter(task);
+}
+
 /* The last thing the executor has to do with a task: from then on its memory is its owner's. */
 static inline void task_finish(struct executor *executor, struct task *task)
 {
@@ -66,7 +82,7 @@ static inline void task_finish(struct executor *executor, struct task *task)
     }
     if (!(state & TASK_NEW))
         executor_unlist(executor, task);
-    completion_signal(&task->done);
+    task_signal(task);
 }
 
 /* Queued for good. If a wake came first the inbox still links the task: it is let go when it comes round. */
@@ -87,7 +103,7 @@ static inline void task_retire_new(struct executor *executor, struct task *task)
     }
     executor->polls++;
     executor->ended++;
-    completion_signal(&task->done);
+    task_signal(task);
 }
 
 /* A task that was polled once is not new any more; and if nobody cancelled it meanwhile, it is not special. */

@@ -3,6 +3,7 @@
 
 #include "kernel/console.h"
 #include "kernel/executor_thread.h"
+#include "lib/critical.h"
 #include "thread/sched.h"
 
 enum {
@@ -92,6 +93,15 @@ static bool print_next(void)
     return status == LOG_READ || lost;
 }
 
+/* Who flushes need not stay: it may be gone as soon as the lines are. */
+static void wake_flusher(void)
+{
+    uint64_t flags = critical_enter();
+
+    waker_slot_wake(&flusher);
+    critical_leave_woken(flags);
+}
+
 _Noreturn static void *log_main(void *unused)
 {
     (void)unused;
@@ -101,7 +111,7 @@ _Noreturn static void *log_main(void *unused)
         waker_slot_register(&waiting, &log_thread.waker);
         if (print_next())
             continue;
-        waker_slot_wake(&flusher);
+        wake_flusher();
         thread_park();
     }
 }

@@ -41,7 +41,8 @@ must_check static inline bool completion_unregister(struct completion *completio
     return atomic_compare_exchange_strong(&completion->waiter, &waker, NULL);
 }
 
-/* It is done, from now on and once. Context: any. */
+/* It is done, from now on and once. Context: a critical section: between the exchange and the wake nobody can take its
+ * waker back and be gone. */
 static inline void completion_signal(struct completion *completion)
 {
     struct waker *waiter = atomic_exchange(&completion->waiter, &completion_done_mark);
@@ -49,6 +50,15 @@ static inline void completion_signal(struct completion *completion)
     ASSERT(waiter != &completion_done_mark);
     if (waiter)
         waker_wake(waiter);
+}
+
+/* The same if nobody waits, which needs no critical section. False, and nothing done, if somebody does. Context: any.
+ */
+must_check static inline bool completion_signal_unwaited(struct completion *completion)
+{
+    struct waker *waiter = NULL;
+
+    return atomic_compare_exchange_strong(&completion->waiter, &waiter, &completion_done_mark);
 }
 
 #endif

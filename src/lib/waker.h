@@ -43,7 +43,8 @@ static inline void waker_slot_clear(struct waker_slot *slot)
 }
 
 /* Wakes and forgets whoever registered last; nobody registered is fine. Call it only after the data is published:
- * the exchange pairs with the store in waker_slot_register. Context: any. */
+ * the exchange pairs with the store in waker_slot_register. Context: irq, or a critical section; any, where the waker's
+ * owner stays for good: nobody may take its waker back and be gone between the exchange and the wake. */
 static inline void waker_slot_wake(struct waker_slot *slot)
 {
     struct waker *waker = atomic_exchange(&slot->waker, NULL);

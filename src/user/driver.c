@@ -28,6 +28,12 @@ _Noreturn void assertion_failed(const struct assertion *assertion)
     give_up(assertion->file, assertion->line, assertion->expression);
 }
 
+/* Nothing interrupts a driver's queue: it is its own. */
+void critical_leave_woken(uint64_t flags)
+{
+    irq_restore(flags);
+}
+
 static bool pop(struct event_queue *queue, struct input_event *event)
 {
     uint32_t index;

@@ -94,12 +94,12 @@ static void look_into_queue(struct waker *waker)
 
     (void)waker;
     wakes++;
-    cr_assert(irq_enabled(), "woken in the publishers' critical section");
+    cr_assert_not(irq_enabled(), "the reader may be gone before it is woken");
     cr_assert(event_try_read(&queue, &event), "woken before the event is in the queue");
     expect_event(&event, 5);
 }
 
-Test(event_queue, wakes_its_reader_once_after_the_event_is_there_and_outside_the_critical_section)
+Test(event_queue, wakes_its_reader_once_after_the_event_is_there_and_before_it_can_be_gone)
 {
     struct waker waker = {look_into_queue};
 

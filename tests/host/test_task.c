@@ -292,6 +292,42 @@ Test(task, is_cancelled_at_any_instruction_of_a_round)
     cr_assert_gt(machine_explore(round_with_cancel, cancel_victim), 50);
 }
 
+/* Whoever waits for the end gives up at any instruction of it, and is gone: nobody wakes it after that. */
+static struct waker leaver;
+static bool gone;
+
+static void wake_leaver(struct waker *waker)
+{
+    (void)waker;
+    cr_assert_not(gone, "%s", machine_place());
+}
+
+static void leave_waiting(void)
+{
+    if (completion_unregister(&victim.task.done, &leaver))
+        cr_assert_not(completion_done(&victim.task.done));
+    gone = true;
+}
+
+static void round_of_an_end(void)
+{
+    init();
+    gone = false;
+    leaver.wake = wake_leaver;
+    victim = (struct actor){.pends = 0};
+    spawn(&victim, "a");
+    cr_assert(completion_register(&victim.task.done, &leaver));
+    machine_window_open();
+    (void)executor_poll(&executor, 0);
+    machine_window_close();
+    cr_assert(completion_done(&victim.task.done));
+}
+
+Test(task, wakes_nobody_who_gave_up_waiting_for_its_end_at_any_instruction)
+{
+    cr_assert_gt(machine_explore(round_of_an_end, leave_waiting), 50);
+}
+
 /* ---- joining ----------------------------------------------------------------------------------------------------- */
 
 struct joiner {
