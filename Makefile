@@ -68,8 +68,8 @@ BENCH_SRC := $(wildcard tools/bench/*.c)
 SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
 
 # What runs at boot, in a report or in a panic is made small, the rest fast.
-COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c heap_failing.c json.c multiboot2.c page_fault.c) \
-            $(addprefix src/lib/,pvh.c symbols.c tar.c) \
+COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c heap_failing.c histogram.c json.c multiboot2.c page_fault.c) \
+            $(addprefix src/lib/,pvh.c symbols.c tar.c workload.c) \
             $(addprefix src/kernel/x86_64/,fw_cfg.c ioapic.c irq_line.c) \
             $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c process.c programs.c report.c suite.c) \
             $(addprefix src/,drivers/i8042.c executor/async_trace.c executor/insight.c thread/account.c)
@@ -191,10 +191,30 @@ build/bench/duet-bench: $(BENCH_SRC) $(wildcard tools/bench/*.h) Makefile
 	$(Q)gcc $(HOSTFLAGS) -O2 $(BENCH_SRC) -ljansson -lm -o $@
 
 .PHONY: bench
-bench: deps-build deps-bench ## compare the cooperative with the preemptive drivers (QUICK=1: within a minute)
+bench: deps-build deps-bench ## compare the cooperative with the preemptive drivers (QUICK=1: within a minute; LAB=full: all)
 	@$(MAKE) -s $(ISO) build/bench/duet-bench
+	@$(LAB_RUN) run $(LAB_CELLS)
 	@build/bench/duet-bench --kernel $(KERNEL) --programs $(PROGRAMS) --iso $(ISO) --machine tools/reference-machine --out build/bench \
 	    $(if $(QUICK),--quick)
+	@$(LAB_RUN) merge $(LAB_CELLS)
+
+ifneq ($(filter-out full,$(LAB)),)
+$(error LAB=$(LAB) is not known; valid: full)
+endif
+LAB_RUN = tools/lab/lab.py --kernel $(KERNEL) --machine tools/reference-machine --out build/bench
+LAB_CELLS = $(if $(QUICK),--quick) $(if $(LAB),--full)
+
+BASELINE := tests/bench-baseline.json
+.PHONY: bench-list bench-check bench-baseline
+bench-list: ## a command for each cell of the lab, a line each, for GNU parallel; `make bench` merges what they leave
+	@$(MAKE) -s kernel
+	@$(LAB_RUN) list $(LAB_CELLS)
+
+bench-check: ## whether the figures of the last `make bench` have the shapes they must have, and are the baseline's
+	@tools/lab/check.py build/bench/results.json --baseline $(BASELINE)
+
+bench-baseline: ## make the figures of the last `make bench` the baseline, to be committed with the reason
+	@tools/lab/check.py build/bench/results.json --baseline $(BASELINE) --write
 
 # Linux beside it, and a stopwatch for both: what is measured within Linux, and what from outside.
 LINUX_SRC := $(wildcard tools/linux/*.c)

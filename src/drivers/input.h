@@ -20,6 +20,8 @@ enum driver_style {
     DRIVER_ASYNC,
     DRIVER_THREAD,
     DRIVER_USER, /* in a process of its own */
+    DRIVER_ISR,  /* not at all: the interrupt handler's wake decodes */
+    DRIVER_POLL, /* by asking again and again */
 };
 
 struct input_event {
@@ -56,7 +58,7 @@ struct event_queue {
 };
 
 /* Appends a copy of the event, or counts it as dropped if the queue is full, and wakes the reader.
- * Context: thread, task. */
+ * Context: any. */
 void event_publish(struct event_queue *queue, struct input_event event);
 
 /* The two halves of it, so that a driver makes its usual event where it stays: the place for one, if there is room, and

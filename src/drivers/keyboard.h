@@ -47,4 +47,16 @@ struct keyboard_task keyboard_task(struct keyboard *keyboard);
 /* The driver as a thread; the argument is the struct keyboard. Returns once the port is closed. */
 void *keyboard_thread(void *keyboard);
 
+/* Two bounds, to measure the drivers by. The first decodes in the interrupt handler, as the waker that it wakes, and
+ * ends once the port is closed: nobody is sooner, and everybody else waits for it with interrupts off. Context: thread;
+ * the port has no reader. */
+struct keyboard_isr {
+    struct waker waker;
+    struct keyboard *keyboard;
+};
+void keyboard_isr_start(struct keyboard_isr *self, struct keyboard *keyboard);
+
+/* The second is a thread that waits for nothing: it asks the port and yields, for ever, until the port is closed. */
+void *keyboard_poller(void *keyboard);
+
 #endif

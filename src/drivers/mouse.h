@@ -40,4 +40,16 @@ struct mouse_task mouse_task(struct mouse *mouse);
 /* The driver as a thread; the argument is the struct mouse. Returns once the port is closed. */
 void *mouse_thread(void *mouse);
 
+/* Two bounds, to measure the drivers by. The first decodes in the interrupt handler, as the waker that it wakes, and
+ * ends once the port is closed: nobody is sooner, and everybody else waits for it with interrupts off. Context: thread;
+ * the port has no reader. */
+struct mouse_isr {
+    struct waker waker;
+    struct mouse *mouse;
+};
+void mouse_isr_start(struct mouse_isr *self, struct mouse *mouse);
+
+/* The second is a thread that waits for nothing: it asks the port and yields, for ever, until the port is closed. */
+void *mouse_poller(void *mouse);
+
 #endif

@@ -29,6 +29,18 @@ static bool chosen(const struct options *options, enum suite suite)
     return options->suite == suite || options->suite == SUITE_ALL;
 }
 
+static void run_matrix(const struct options *options)
+{
+    enum status status = bench_matrix(options);
+
+    if (status == STATUS_NO_MEMORY)
+        bench_no_memory("so many events");
+    if (status == STATUS_OK)
+        return;
+    console_print("duet: bench: with preempt=off a neighbour that is always ready never ends\n");
+    machine_exit(EXIT_FAILED);
+}
+
 _Noreturn void bench_run(const struct options *options)
 {
     bool passed;
@@ -40,8 +52,8 @@ _Noreturn void bench_run(const struct options *options)
     }
     start_executors();
     bench_calibrate();
-    if (chosen(options, SUITE_MATRIX) && bench_matrix(options) != STATUS_OK)
-        bench_no_memory("so many events");
+    if (chosen(options, SUITE_MATRIX))
+        run_matrix(options);
     thread_sleep_until(clock_now_ns() + BENCH_WAIT_NS); /* no timer left over from what came before */
     if (chosen(options, SUITE_THREADS))
         bench_threads(options);

@@ -28,6 +28,10 @@ extern struct executor_thread bench_executors[2]; /* by enum bench_priority */
 /* The priority that `priority=` gives the driver, or its executor, and its consumer. */
 unsigned bench_driver_priority(enum bench_priority priority);
 
+/* What the ticks of all figures are: "icount", instructions; "tsc", cycles of a processor; "tcg", an emulator's host
+ * time, which is noise. Context: thread. */
+const char *bench_timebase(void);
+
 /* Hands `byte` out as the device's, and leaves clock ticks from just before in *ticks, before: the interrupt comes at
  * the next instruction that has interrupts on. Context: any; the controller's output buffer is empty. */
 void bench_inject(enum device device, uint8_t byte, uint64_t *ticks);
@@ -104,7 +108,7 @@ _Noreturn void bench_no_memory(const char *what);
 bool bench_thread_metric(uint64_t duration_ns, const char *name) must_check;
 
 /* The three suites of our own, and parts of the second and of the third. The first ends at a cell that there is no
- * memory for: STATUS_NO_MEMORY, with nothing kept. Context: thread. */
+ * memory for, STATUS_NO_MEMORY, or that would never end, STATUS_INVALID, with nothing kept. Context: thread. */
 enum status bench_matrix(const struct options *options) must_check;
 void bench_micro(void);
 void bench_memory(void);

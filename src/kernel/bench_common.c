@@ -8,6 +8,7 @@
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/irqoff.h"
 #include "lib/format.h"
+#include "lib/mem.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
 
@@ -16,7 +17,13 @@ enum {
     I8042_WRITE_KEYBOARD_OUTPUT = 0xd2,
     I8042_WRITE_MOUSE_OUTPUT = 0xd3,
     CALIBRATION_LOOPS = 1000,
+    EXACT_LOOKS = 64,
 };
+#define CPUID_ECX_HYPERVISOR (UINT32_C(1) << 31)
+#define CPUID_HYPERVISOR     UINT32_C(0x40000000)
+#define CPUID_TCGT           UINT32_C(0x54474354) /* "TCGTCGTCGTCG" */
+#define CPUID_CGTC           UINT32_C(0x43544743)
+#define CPUID_GTCG           UINT32_C(0x47435447)
 
 struct executor_thread bench_executors[2];
 struct bench_noted bench_noted;
@@ -25,6 +32,45 @@ static uint64_t loops_per_ms;
 unsigned bench_driver_priority(enum bench_priority priority)
 {
     return priority == PRIORITY_HIGH ? THREAD_PRIORITY_HIGH : THREAD_PRIORITY_NORMAL;
+}
+
+/* Whether two looks at the clock are always as far apart, as they are where it counts instructions. */
+static bool clock_is_exact(void)
+{
+    uint64_t first = 0;
+
+    for (unsigned i = 0; i < EXACT_LOOKS; i++) {
+        uint64_t flags = irq_save();
+        uint64_t before = rdtsc();
+        uint64_t ticks = rdtsc() - before;
+
+        irq_restore(flags);
+        if (i == 0)
+            first = ticks;
+        if (ticks != first)
+            return false;
+    }
+    return true;
+}
+
+/* QEMU's emulator names itself in the hypervisor's leaf (its target/i386/cpu.c). */
+static bool is_tcg(void)
+{
+    struct cpuid leaf;
+
+    if (!(cpuid(1).ecx & CPUID_ECX_HYPERVISOR))
+        return false;
+    leaf = cpuid(CPUID_HYPERVISOR);
+    return leaf.ebx == CPUID_TCGT && leaf.ecx == CPUID_CGTC && leaf.edx == CPUID_GTCG;
+}
+
+const char *bench_timebase(void)
+{
+    static const char *name;
+
+    if (!name)
+        name = !is_tcg() ? "tsc" : clock_is_exact() ? "icount" : "tcg";
+    return name;
 }
 
 void bench_inject(enum device device, uint8_t byte, uint64_t *ticks)
@@ -139,6 +185,8 @@ void bench_report(const char *name, const char *unit)
     struct stats stats;
     size_t count = bench_noted.count < SAMPLES ? bench_noted.count : SAMPLES;
 
+    if (string_equal(unit, "instructions") && !string_equal(bench_timebase(), "icount"))
+        unit = "ticks";
     format_text(full_name, sizeof(full_name), "%s%s", name, irqoff_on() ? "_irqoff" : "");
     bench_stretches_add(&bench_measured);
     stats_of(bench_noted.samples, count, &stats);
@@ -149,6 +197,7 @@ void bench_report(const char *name, const char *unit)
     json_string(&json, "event", "micro");
     json_string(&json, "name", full_name);
     json_string(&json, "unit", unit);
+    json_string(&json, "timebase", bench_timebase());
     json_unsigned(&json, "n", stats.n);
     json_unsigned(&json, "min", stats.min);
     json_unsigned(&json, "p50", stats.p50);

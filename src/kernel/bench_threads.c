@@ -395,6 +395,7 @@ static void report_stretch(const char *name, const char *load, const struct irqo
     json_string(&json, "event", "micro");
     json_string(&json, "name", name);
     json_string(&json, "unit", "ns");
+    json_string(&json, "timebase", bench_timebase());
     json_unsigned(&json, "n", 1);
     json_unsigned(&json, "min", ns);
     json_unsigned(&json, "p50", ns);

@@ -285,10 +285,13 @@ static bool executor_answers(void)
     return true;
 }
 
-/* As a task if there is no memory for a thread. Returns the style that it has. */
+/* As a task if there is no memory for a thread. Returns the style that it has. One that polls would keep all that is
+ * less urgent from the CPU. */
 static enum style driver_start(enum device device, enum style style)
 {
-    if (input_driver_start(device, style, THREAD_PRIORITY_HIGH, &executor) != STATUS_OK) {
+    unsigned priority = style == STYLE_POLL ? THREAD_PRIORITY_NORMAL : THREAD_PRIORITY_HIGH;
+
+    if (input_driver_start(device, style, priority, &executor) != STATUS_OK) {
         style = STYLE_ASYNC;
         if (input_driver_start(device, style, THREAD_PRIORITY_HIGH, &executor) != STATUS_OK)
             panic("a task needed memory");

@@ -25,7 +25,7 @@ static enum status load_start(const struct load *load)
     enum status status = STATUS_OK;
 
     if (load->kind == LOAD_THREADS)
-        for (unsigned i = 0; status == STATUS_OK && i < load->threads && i < LOAD_THREADS_MAX; i++)
+        for (unsigned i = 0; status == STATUS_OK && i < load->count && i < LOAD_THREADS_MAX; i++)
             status = thread_start(&loads[i], "load", LOAD_PRIORITY, load_main, NULL);
     return status;
 }

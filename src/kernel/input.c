@@ -8,6 +8,7 @@
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/pic.h"
+#include "kernel/x86_64/stacks.h"
 #include "thread/arch.h"
 
 enum {
@@ -30,6 +31,10 @@ static struct driver {
         struct keyboard_task keyboard;
         struct mouse_task mouse;
     } future;
+    union {
+        struct keyboard_isr keyboard;
+        struct mouse_isr mouse;
+    } isr;
 } drivers[DEVICE_ALL];
 
 /* Who reads what: READER_*, or a process. */
@@ -110,9 +115,20 @@ runs_once void input_init(void)
 
 static enum status start_thread(enum device device, struct driver *driver, unsigned priority)
 {
+    bool polls = driver->style == STYLE_POLL;
+
     if (device == DEVICE_KEYBOARD)
-        return thread_start(&driver->thread, "keyboard", priority, keyboard_thread, &input.keyboard);
-    return thread_start(&driver->thread, "mouse", priority, mouse_thread, &input.mouse);
+        return thread_start(&driver->thread, "keyboard", priority, polls ? keyboard_poller : keyboard_thread,
+                            &input.keyboard);
+    return thread_start(&driver->thread, "mouse", priority, polls ? mouse_poller : mouse_thread, &input.mouse);
+}
+
+static void start_isr(enum device device, struct driver *driver)
+{
+    if (device == DEVICE_KEYBOARD)
+        keyboard_isr_start(&driver->isr.keyboard, &input.keyboard);
+    else
+        mouse_isr_start(&driver->isr.mouse, &input.mouse);
 }
 
 static void start_task(enum device device, struct driver *driver, struct executor *executor)
@@ -223,9 +239,12 @@ enum status input_driver_start(enum device device, enum style style, unsigned pr
     if (style == STYLE_USER)
         return start_process(device, driver, priority);
     readers[device] = READER_KERNEL;
-    if (style == STYLE_THREAD)
+    if (style == STYLE_THREAD || style == STYLE_POLL)
         return start_thread(device, driver, priority);
-    start_task(device, driver, &executor->executor);
+    if (style == STYLE_ISR)
+        start_isr(device, driver);
+    else
+        start_task(device, driver, &executor->executor);
     return STATUS_OK;
 }
 
@@ -238,16 +257,56 @@ void input_driver_stop(enum device device)
     if (driver->style == STYLE_ASYNC)
         while (completion_register(&driver->task.done, &thread_current()->waker))
             thread_park();
-    else if (driver->style == STYLE_THREAD)
+    else if (driver->style == STYLE_THREAD || driver->style == STYLE_POLL)
         (void)thread_join(&driver->thread);
-    else
+    else if (driver->style == STYLE_USER)
         process_forget(driver->pid);
     readers[device] = READER_NONE;
 }
 
+/* Stacks are zeroed when they are first mapped only, so what was used of one is the most of all who had it. */
+void input_driver_memory(enum device device, struct driver_memory *memory)
+{
+    static const size_t tasks[DEVICE_ALL] = {sizeof(struct keyboard_task), sizeof(struct mouse_task)};
+    static const size_t isrs[DEVICE_ALL] = {sizeof(struct keyboard_isr), sizeof(struct mouse_isr)};
+    const struct driver *driver = &drivers[device];
+
+    const struct thread *thread = input_driver_thread(device);
+    size_t pages = 0;
+
+    *memory = (struct driver_memory){.frame = sizeof(struct thread)};
+    if (driver->style == STYLE_ASYNC)
+        memory->frame = tasks[device] + sizeof(struct task);
+    else if (driver->style == STYLE_ISR)
+        memory->frame = isrs[device];
+    else if (driver->style == STYLE_USER && process_look(driver->pid, &thread, &pages))
+        memory->frame += pages;
+    if (thread) {
+        memory->stack = thread->stack_bytes;
+        memory->stack_used = stack_used(thread->stack, thread->stack_bytes);
+    }
+}
+
+const struct thread *input_driver_thread(enum device device)
+{
+    const struct driver *driver = &drivers[device];
+    const struct thread *thread = NULL;
+    size_t bytes;
+
+    if (driver->style == STYLE_THREAD || driver->style == STYLE_POLL)
+        return &driver->thread;
+    if (driver->style == STYLE_USER && process_look(driver->pid, &thread, &bytes))
+        return thread;
+    return NULL;
+}
+
+const char *const style_names[STYLE_ALL] = {"async", "thread", "user", "isr", "poll"};
+_Static_assert((int)DRIVER_ASYNC == (int)STYLE_ASYNC && (int)DRIVER_THREAD == (int)STYLE_THREAD &&
+                   (int)DRIVER_USER == (int)STYLE_USER && (int)DRIVER_ISR == (int)STYLE_ISR &&
+                   (int)DRIVER_POLL == (int)STYLE_POLL,
+               "an event says the style of its driver");
+
 const char *style_name(enum style style)
 {
-    static const char *const names[] = {"async", "thread", "user"};
-
-    return names[style];
+    return style_names[style];
 }

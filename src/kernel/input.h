@@ -29,10 +29,11 @@ void input_init(void);
 /* Opens the lines of the devices that are there, and takes the bytes that are waiting. Context: thread. */
 void input_let_in(void);
 
-/* Starts the driver of one device: as a thread of `priority`, as a process whose thread has it, or as a task of
- * `executor`. A device that is not there gets a driver all the same, which then has nothing to do. STATUS_NO_MEMORY if
- * there is none for a thread's stack, and the device has no driver; a task needs none. A process may also be missing,
- * STATUS_NOT_FOUND, or end before it has claimed the port, STATUS_CLOSED. Context: thread; the device has no driver. */
+/* Starts the driver of one device: as a thread of `priority`, as a process whose thread has it, as a task of
+ * `executor`, or in the interrupt handler. A device that is not there gets a driver all the same, which then has
+ * nothing to do. STATUS_NO_MEMORY if there is none for a thread's stack, and the device has no driver; a task needs
+ * none. A process may also be missing, STATUS_NOT_FOUND, or end before it has claimed the port, STATUS_CLOSED. Context:
+ * thread; the device has no driver. */
 enum status input_driver_start(enum device device, enum style style, unsigned priority,
                                struct executor_thread *executor) must_check;
 
@@ -59,7 +60,19 @@ void input_take_events(void);
 enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t count_max, uint64_t deadline_ns,
                             size_t *count) must_check;
 
-/* A style as text: "async", "thread" or "user". Context: any. */
+/* What the driver of a device has to itself, in bytes. */
+struct driver_memory {
+    size_t frame;             /* its future and task, its waker, or its thread; and a process's pages */
+    size_t stack, stack_used; /* of its thread; 0: it runs on another's */
+};
+
+/* Fills it in. Context: thread; the device has a driver. */
+void input_driver_memory(enum device device, struct driver_memory *memory);
+
+/* The thread that is the device's driver; NULL if it has none of its own. Context: thread; the device has a driver. */
+const struct thread *input_driver_thread(enum device device);
+
+/* The style of a driver, as the command line has it. Context: any. */
 const char *style_name(enum style style);
 
 #endif

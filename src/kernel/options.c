@@ -11,7 +11,42 @@ static bool load_valid(const char *text)
 {
     struct load load;
 
-    return load_parse(text, &load);
+    return string_equal(text, "all") || load_parse(text, &load);
+}
+
+static bool arrival_valid(const char *text)
+{
+    struct arrival arrival;
+
+    return arrival_parse(text, &arrival);
+}
+
+/* Reads none, or a driver's style, a colon and a number of ticks. */
+static bool handicap_parse(const char *text, enum style *style, uint32_t *ticks)
+{
+    static const char *const names[STYLE_ALL] = {"async:", "thread:", "user:", "isr:", "poll:"};
+    unsigned number;
+
+    *style = STYLE_ALL;
+    *ticks = 0;
+    for (enum style i = STYLE_ASYNC; i < STYLE_ALL; i++) {
+        if (!string_starts(text, names[i]))
+            continue;
+        if (!workload_number(text + string_length(names[i]), 1000000, &number))
+            return false;
+        *style = i;
+        *ticks = number;
+        return true;
+    }
+    return string_equal(text, "none");
+}
+
+static bool handicap_valid(const char *text)
+{
+    enum style style;
+    uint32_t ticks;
+
+    return handicap_parse(text, &style, &ticks);
 }
 
 #define CHOICES(...)      \
@@ -27,6 +62,8 @@ enum option_index {
     OPTION_DRIVER,
     OPTION_DEVICE,
     OPTION_LOAD,
+    OPTION_ARRIVAL,
+    OPTION_HANDICAP,
     OPTION_PRIORITY,
     OPTION_SUITE,
     OPTION_EVENTS,
@@ -51,14 +88,22 @@ enum option_index {
 
 static const struct option table[OPTIONS] = {
     [OPTION_MODE] = {.key = "mode", .kind = OPTION_CHOICE, .choices = CHOICES("demo", "echo", "bench", "test")},
-    [OPTION_KEYBOARD] = {.key = "keyboard", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "user")},
-    [OPTION_MOUSE] = {.key = "mouse", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "user")},
-    [OPTION_DRIVER] = {.key = "driver", .kind = OPTION_CHOICE, .choices = CHOICES("async", "thread", "user", "all")},
+    [OPTION_KEYBOARD] = {.key = "keyboard",
+                         .kind = OPTION_CHOICE,
+                         .choices = CHOICES("async", "thread", "user", "isr", "poll")},
+    [OPTION_MOUSE] = {.key = "mouse",
+                      .kind = OPTION_CHOICE,
+                      .choices = CHOICES("async", "thread", "user", "isr", "poll")},
+    [OPTION_DRIVER] = {.key = "driver",
+                       .kind = OPTION_CHOICE,
+                       .choices = CHOICES("async", "thread", "user", "isr", "poll", "all")},
     [OPTION_DEVICE] = {.key = "device", .kind = OPTION_CHOICE, .choices = CHOICES("keyboard", "mouse", "all")},
-    [OPTION_LOAD] = {.key = "load",
-                     .kind = OPTION_TEXT,
-                     .valid = "idle, threads:1 to threads:16, tasks:1us to tasks:100ms, or all",
-                     .check = load_valid},
+    [OPTION_LOAD] = {.key = "load", .kind = OPTION_TEXT, .valid = WORKLOAD_LOADS ", or all", .check = load_valid},
+    [OPTION_ARRIVAL] = {.key = "arrival", .kind = OPTION_TEXT, .valid = WORKLOAD_ARRIVALS, .check = arrival_valid},
+    [OPTION_HANDICAP] = {.key = "handicap",
+                         .kind = OPTION_TEXT,
+                         .valid = "none, or async:1 to async:1000000, likewise thread, user, isr and poll",
+                         .check = handicap_valid},
     [OPTION_PRIORITY] = {.key = "priority", .kind = OPTION_CHOICE, .choices = CHOICES("equal", "high", "all")},
     [OPTION_SUITE] = {.key = "suite",
                       .kind = OPTION_CHOICE,
@@ -107,66 +152,6 @@ static const struct option table[OPTIONS] = {
     [OPTION_LOG] = {.key = "log", .kind = OPTION_CHOICE, .choices = CHOICES("error", "warning", "info", "debug")},
 };
 
-/* Decimal digits up to the end of the text, at most `maximum`. */
-static bool parse_count(const char *text, unsigned maximum, unsigned *count)
-{
-    *count = 0;
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        *count = *count * 10 + (unsigned)(*text - '0');
-        if (*count > maximum)
-            return false;
-    }
-    return *count > 0;
-}
-
-static bool parse_duration(const char *text, uint64_t *duration_ns)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ns;
-    } units[] = {{"us", 1000}, {"ms", 1000000}};
-    char digits[8] = "";
-    size_t length = 0;
-    unsigned count;
-
-    while (text[length] >= '0' && text[length] <= '9' && length < sizeof(digits) - 1) {
-        digits[length] = text[length];
-        length++;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-        if (!string_equal(text + length, units[i].unit) || !parse_count(digits, 100000, &count))
-            continue;
-        *duration_ns = count * units[i].ns;
-        return *duration_ns <= 100000000;
-    }
-    return false;
-}
-
-bool load_parse(const char *text, struct load *load)
-{
-    struct load parsed = {.kind = LOAD_IDLE};
-    bool valid = true;
-
-    if (string_equal(text, "all")) {
-        parsed.kind = LOAD_ALL;
-    } else if (string_starts(text, "threads:")) {
-        parsed.kind = LOAD_THREADS;
-        valid = parse_count(text + 8, 16, &parsed.threads);
-    } else if (string_starts(text, "tasks:")) {
-        parsed.kind = LOAD_TASKS;
-        valid = parse_duration(text + 6, &parsed.duration_ns);
-    } else {
-        valid = string_equal(text, "idle");
-    }
-    if (valid)
-        *load = parsed;
-    return valid;
-}
-
 /* False if the line has an error, now printed. */
 static bool read_line(const char *line, struct option_value *values)
 {
@@ -210,6 +195,8 @@ void options_read(const char *line, struct options *options)
     values[OPTION_TM].number = 100000000;
     values[OPTION_LOG].choice = LOG_INFO;
     set_text(&values[OPTION_LOAD], "all");
+    set_text(&values[OPTION_ARRIVAL], "jitter");
+    set_text(&values[OPTION_HANDICAP], "none");
     set_text(&values[OPTION_TEST], "all");
 
     if (status == STATUS_NO_MEMORY)
@@ -243,7 +230,11 @@ void options_read(const char *line, struct options *options)
                                 .tick_hz = (unsigned)values[OPTION_TICK].number,
                                 .int80 = values[OPTION_INT80].choice == 1,
                                 .log = values[OPTION_LOG].choice};
+    options->load.kind = LOAD_ALL;
     (void)load_parse(values[OPTION_LOAD].text, &options->load);
+    (void)arrival_parse(values[OPTION_ARRIVAL].text, &options->arrival);
+    (void)handicap_parse(values[OPTION_HANDICAP].text, &options->handicapped, &options->handicap_ticks);
+    memcpy(options->arrival_text, values[OPTION_ARRIVAL].text, CMDLINE_TEXT_SIZE);
     memcpy(options->load_text, values[OPTION_LOAD].text, CMDLINE_TEXT_SIZE);
     memcpy(options->test, values[OPTION_TEST].text, CMDLINE_TEXT_SIZE);
 }

@@ -9,19 +9,14 @@
 #include "lib/base.h"
 #include "lib/cmdline.h"
 #include "lib/log.h"
+#include "lib/workload.h"
 
 enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST };
-enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_USER, STYLE_ALL };
+/* The last two are bounds: the driver that is in the interrupt handler, and the one that waits for nothing. */
+enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_USER, STYLE_ISR, STYLE_POLL, STYLE_ALL };
 enum device { DEVICE_KEYBOARD, DEVICE_MOUSE, DEVICE_ALL };
 enum bench_priority { PRIORITY_EQUAL, PRIORITY_HIGH, PRIORITY_ALL };
 enum suite { SUITE_MATRIX, SUITE_MICRO, SUITE_THREADS, SUITE_THREAD_METRIC, SUITE_ALL };
-
-enum load_kind { LOAD_IDLE, LOAD_THREADS, LOAD_TASKS, LOAD_ALL };
-struct load {
-    enum load_kind kind;
-    unsigned threads;     /* LOAD_THREADS: CPU-bound threads of normal priority */
-    uint64_t duration_ns; /* LOAD_TASKS: what the neighbour future computes a poll */
-};
 
 struct options {
     enum mode mode;
@@ -30,6 +25,10 @@ struct options {
     enum device device;
     struct load load;
     char load_text[CMDLINE_TEXT_SIZE];
+    struct arrival arrival;
+    char arrival_text[CMDLINE_TEXT_SIZE];
+    enum style handicapped;  /* STYLE_ALL: none */
+    uint32_t handicap_ticks; /* what that style's drivers lose on each byte */
     enum bench_priority priority;
     enum suite suite;
     uint64_t events;
@@ -57,8 +56,5 @@ struct options {
  * chosen is not interactive or is itself the word at fault, and goes on with the defaults otherwise. Context: boot.
  */
 void options_read(const char *line, struct options *options);
-
-/* Reads a load: idle, threads:N, tasks:DURATION. False if it is none of these. Context: any. */
-bool load_parse(const char *text, struct load *load);
 
 #endif

@@ -306,6 +306,22 @@ static struct process *find(uint64_t parent, uint64_t pid)
     return process && process->parent == parent ? process : NULL;
 }
 
+bool process_look(uint64_t pid, const struct thread **thread, size_t *bytes)
+{
+    const struct process *process;
+    bool runs;
+
+    mutex_lock(&processes_lock);
+    process = find_any(pid);
+    runs = process && !list_empty(&process->threads);
+    if (runs) {
+        *thread = &container_of(process->threads.next, struct process_thread, node)->flow.thread;
+        *bytes = process->space.pages * PAGE_BYTES;
+    }
+    mutex_unlock(&processes_lock);
+    return runs;
+}
+
 enum status process_kill(uint64_t parent, uint64_t pid)
 {
     struct process *process;

@@ -68,6 +68,10 @@ uint64_t process_current(void);
 /* How many there are, ended ones that were not waited for included. Context: thread. */
 size_t process_count(void);
 
+/* The first thread of a process, which is the kernel's part of it, and the bytes of the pages that it has mapped. False
+ * if it has ended, or there is none. The thread is there as long as the process. Context: thread. */
+bool process_look(uint64_t pid, const struct thread **thread, size_t *bytes) must_check;
+
 /* Ends the running thread's process with all its threads: the first who says so says how. Context: thread of a process,
  * with no lock held. */
 _Noreturn void process_end(enum process_end end, int64_t status);

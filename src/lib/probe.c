@@ -8,4 +8,7 @@ void probe_record(struct probe *probe)
     if (probe->count < probe->capacity)
         probe->stamps[probe->count] = now;
     probe->count++;
+    if (unlikely(probe->handicap))
+        for (uint64_t begin = clock_ticks(); clock_ticks() - begin < probe->handicap;)
+            ;
 }

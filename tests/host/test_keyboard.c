@@ -418,18 +418,29 @@ static void *poll_body(void *argument)
     }
 }
 
+static struct keyboard_isr isr;
+static enum driver_style started;
+
+/* The one that polls is an equal of the test's flow, which yields to it. */
 static void driver_start(enum driver_style style)
 {
+    static thread_entry *const entries[] = {
+        [DRIVER_ASYNC] = poll_body, [DRIVER_THREAD] = keyboard_thread, [DRIVER_POLL] = keyboard_poller};
+    unsigned priority = style == DRIVER_POLL ? THREAD_PRIORITY_NORMAL : THREAD_PRIORITY_HIGH;
+
     ps2_open(&port);
-    cr_assert_eq(thread_start(&thread, "driver", THREAD_PRIORITY_HIGH,
-                              style == DRIVER_ASYNC ? poll_body : keyboard_thread, &keyboard),
-                 STATUS_OK);
+    started = style;
+    if (style == DRIVER_ISR)
+        keyboard_isr_start(&isr, &keyboard);
+    else
+        cr_assert_eq(thread_start(&thread, "driver", priority, entries[style], &keyboard), STATUS_OK);
 }
 
 static void driver_stop(void)
 {
     ps2_close(&port);
-    thread_join(&thread);
+    if (started != DRIVER_ISR)
+        thread_join(&thread);
 }
 
 /* A third of it locks and answers, so that commands are in all their states; a tenth prefixes. */
@@ -456,6 +467,8 @@ static void byte_comes(void)
         machine_at(support_clock_ns + MS, byte_comes);
 }
 
+static unsigned styles = 2; /* that take turns */
+
 /* Runs the whole input through the driver, in one style after the other, a change every so many bytes. */
 static void run(struct output *into, enum driver_style style, unsigned change_every)
 {
@@ -471,12 +484,14 @@ static void run(struct output *into, enum driver_style style, unsigned change_ev
     driver_start(style);
     while (fed < BYTES) {
         machine_run(MS);
+        if (style == DRIVER_POLL)
+            thread_yield();
         while (event_try_read(&queue, &output->events[output->count]))
             output->count++;
         if (fed < changed_at + change_every)
             continue;
         changed_at = fed;
-        style = style == DRIVER_ASYNC ? DRIVER_THREAD : DRIVER_ASYNC;
+        style = (style + 1) % styles;
         driver_stop();
         driver_start(style);
     }
@@ -549,6 +564,43 @@ Test(keyboard, takes_a_burst_in_order_in_both_styles)
         driver_stop();
         expect_no_event();
     }
+}
+
+Test(keyboard, does_the_same_in_the_interrupt_handler_and_by_polling)
+{
+    make_input();
+    run(&outputs[0], DRIVER_THREAD, UINT32_MAX);
+    run(&outputs[1], DRIVER_ISR, UINT32_MAX);
+    run(&outputs[2], DRIVER_POLL, UINT32_MAX);
+    styles = 4;
+    run(&outputs[3], DRIVER_ASYNC, 5);
+    for (unsigned i = 1; i < 4; i++)
+        expect_same_but_for_style(&outputs[0], &outputs[i]);
+    cr_assert_eq(count_style(&outputs[1], DRIVER_ISR), outputs[1].count);
+    cr_assert_eq(count_style(&outputs[2], DRIVER_POLL), outputs[2].count);
+    for (enum driver_style style = DRIVER_ASYNC; style <= DRIVER_POLL; style++)
+        cr_assert_gt(count_style(&outputs[3], style), outputs[3].count / 6);
+}
+
+/* Before the interrupt's end; and once closed it leaves the bytes for the next. */
+Test(keyboard, has_published_when_the_interrupt_handler_ends)
+{
+    struct input_event event;
+
+    init();
+    machine_start(10 * MS);
+    ps2_receive(&port, A, 7);
+    driver_start(DRIVER_ISR);
+    cr_assert(event_try_read(&queue, &event) && event.stamp == 7, "it was waiting");
+    for (unsigned i = 0; i < 300; i++) {
+        ps2_receive(&port, i % 2 ? A : A | RELEASE, 8 + i);
+        cr_assert(event_try_read(&queue, &event));
+        cr_assert(event.stamp == 8 + i && event.style == DRIVER_ISR);
+    }
+    driver_stop();
+    ps2_receive(&port, A | RELEASE, 9);
+    expect_no_event();
+    cr_assert_eq(ring_count(&port.ring), 1);
 }
 
 Test(keyboard, says_as_a_task_what_it_waits_for)

@@ -191,18 +191,29 @@ static void *poll_body(void *argument)
     }
 }
 
+static struct mouse_isr isr;
+static enum driver_style started;
+
+/* The one that polls is an equal of the test's flow, which yields to it. */
 static void driver_start(enum driver_style style)
 {
+    static thread_entry *const entries[] = {
+        [DRIVER_ASYNC] = poll_body, [DRIVER_THREAD] = mouse_thread, [DRIVER_POLL] = mouse_poller};
+    unsigned priority = style == DRIVER_POLL ? THREAD_PRIORITY_NORMAL : THREAD_PRIORITY_HIGH;
+
     ps2_open(&port);
-    cr_assert_eq(
-        thread_start(&thread, "driver", THREAD_PRIORITY_HIGH, style == DRIVER_ASYNC ? poll_body : mouse_thread, &mouse),
-        STATUS_OK);
+    started = style;
+    if (style == DRIVER_ISR)
+        mouse_isr_start(&isr, &mouse);
+    else
+        cr_assert_eq(thread_start(&thread, "driver", priority, entries[style], &mouse), STATUS_OK);
 }
 
 static void driver_stop(void)
 {
     ps2_close(&port);
-    thread_join(&thread);
+    if (started != DRIVER_ISR)
+        thread_join(&thread);
 }
 
 /* Random bytes, every other one plausible as the first of a packet. */
@@ -214,6 +225,8 @@ static void byte_comes(void)
     if (++fed < BYTES)
         machine_at(support_clock_ns + MS, byte_comes);
 }
+
+static unsigned styles = 2; /* that take turns */
 
 /* Runs the whole input through the driver, in one style after the other, a change every so many bytes. */
 static void run(struct output *into, enum driver_style style, unsigned change_every)
@@ -229,12 +242,14 @@ static void run(struct output *into, enum driver_style style, unsigned change_ev
     driver_start(style);
     while (fed < BYTES) {
         machine_run(MS);
+        if (style == DRIVER_POLL)
+            thread_yield();
         while (event_try_read(&queue, &into->events[into->count]))
             into->count++;
         if (fed < changed_at + change_every)
             continue;
         changed_at = fed;
-        style = style == DRIVER_ASYNC ? DRIVER_THREAD : DRIVER_ASYNC;
+        style = (style + 1) % styles;
         driver_stop();
         driver_start(style);
     }
@@ -278,6 +293,21 @@ Test(mouse, publishes_the_same_in_both_styles_and_across_changes_of_style)
     cr_assert_eq(count_style(&outputs[1], DRIVER_THREAD), outputs[1].count);
     cr_assert_gt(count_style(&outputs[3], DRIVER_ASYNC), outputs[3].count / 3);
     cr_assert_gt(count_style(&outputs[3], DRIVER_THREAD), outputs[3].count / 3);
+}
+
+Test(mouse, does_the_same_in_the_interrupt_handler_and_by_polling)
+{
+    run(&outputs[0], DRIVER_THREAD, UINT32_MAX);
+    run(&outputs[1], DRIVER_ISR, UINT32_MAX);
+    run(&outputs[2], DRIVER_POLL, UINT32_MAX);
+    styles = 4;
+    run(&outputs[3], DRIVER_ASYNC, 5);
+    for (unsigned i = 1; i < 4; i++)
+        expect_same_but_for_style(&outputs[0], &outputs[i]);
+    cr_assert_eq(count_style(&outputs[1], DRIVER_ISR), outputs[1].count);
+    cr_assert_eq(count_style(&outputs[2], DRIVER_POLL), outputs[2].count);
+    for (enum driver_style style = DRIVER_ASYNC; style <= DRIVER_POLL; style++)
+        cr_assert_gt(count_style(&outputs[3], style), outputs[3].count / 6);
 }
 
 Test(mouse, says_as_a_task_what_it_waits_for)

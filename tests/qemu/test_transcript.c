@@ -285,7 +285,8 @@ static struct pair pairs[] = {
     {"thread", "async", false, false}, {"thread", "thread", false, false}, {"thread", "user", false, false},
     {"user", "async", false, false},   {"user", "thread", false, false},   {"user", "user", false, false},
     {"async", "thread", true, false},  {"thread", "async", true, false},   {"user", "user", true, false},
-    {"thread", "async", false, true},  {"user", "user", false, true},
+    {"thread", "async", false, true},  {"user", "user", false, true},      {"async", "poll", false, false},
+    {"poll", "isr", false, false},     {"isr", "thread", false, false},
 };
 
 ParameterizedTestParameters(transcript, every_pair_of_drivers_echoes_exactly_what_was_sent)

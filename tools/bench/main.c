@@ -25,7 +25,7 @@ enum {
     EVENTS_FULL = 1000,
     EVENTS_QUICK = 200,
     LIMIT_FULL_S = 600,
-    LIMIT_QUICK_S = 120,
+    LIMIT_QUICK_S = 300,
     LAST_LINES = 15, /* of a failed cell's logs */
     BAR = 32,
 };

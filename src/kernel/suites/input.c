@@ -69,6 +69,16 @@ TEST_NEEDS(storm_high_user, "input.storm_high_user", "programs=there")
     storm(STYLE_USER, THREAD_PRIORITY_HIGH);
 }
 
+TEST(storm_isr, "input.storm_isr")
+{
+    storm(STYLE_ISR, THREAD_PRIORITY_NORMAL);
+}
+
+TEST(storm_poll, "input.storm_poll")
+{
+    storm(STYLE_POLL, THREAD_PRIORITY_NORMAL);
+}
+
 TEST(storm_equal_thread, "input.storm_equal_thread")
 {
     storm(STYLE_THREAD, THREAD_PRIORITY_NORMAL);
@@ -130,6 +140,11 @@ TEST(bursts_thread, "input.bursts_thread")
 TEST(bursts_task, "input.bursts_task")
 {
     bursts(STYLE_ASYNC);
+}
+
+TEST(bursts_isr, "input.bursts_isr")
+{
+    bursts(STYLE_ISR);
 }
 
 /* Bytes of the mouse's stream while its driver cannot run, whichever style it is. */

@@ -186,7 +186,7 @@ static enum status bench_cell(void)
                                            .driver = STYLE_THREAD,
                                            .device = DEVICE_KEYBOARD,
                                            .priority = PRIORITY_HIGH,
-                                           .load = {.kind = LOAD_THREADS, .threads = 2},
+                                           .load = {.kind = LOAD_THREADS, .count = 2},
                                            .load_text = "threads:2"};
 
     return bench_matrix(&options);

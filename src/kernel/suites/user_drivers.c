@@ -61,7 +61,7 @@ TEST_NEEDS(dies, "user.driver_dies_aloud", "programs=there")
     static const uint32_t count[DEVICE_ALL] = {[DEVICE_KEYBOARD] = BURST};
     uint64_t pid = next_pid();
 
-    for (enum style style = STYLE_ASYNC; style < STYLE_ALL; style++) {
+    for (enum style style = STYLE_ASYNC; style <= STYLE_USER; style++) {
         drivers_start(STYLE_USER, THREAD_PRIORITY_HIGH);
         CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
         sleep_for(SETTLE_NS);
