@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 page=docs/proof.md
 kernel=build/kernel-gcc-O2/duet.elf
 programs=build/kernel-gcc-O2/programs.tar
+checked=build/kernel-gcc-O2-ubsan/duet.elf
+checked_programs=build/kernel-gcc-O2-ubsan/programs.tar
 new=$(mktemp)
 log=$(mktemp)
 figures=$(mktemp)
@@ -23,6 +25,8 @@ host|executor_model/agrees_with_a_naive_reference_at_every_operation|tests/host/
 tsan|races/*|tests/tsan/races.c|20,000|-|ROUNDS = 20000|rounds of each thread of the host that wakes tasks, sends to them or shares locks and pools with them, without a race that the thread sanitizer sees
 kernel|registers.10000000_preemptions|src/kernel/suites/preemption.c|10,000,000|20240909|PREEMPTIONS_LONG = 10000000|preemptions at every instruction that no register notices: general, flags, xmm, ymm, x87, MXCSR
 kernel|user.registers_kept_100000|src/kernel/suites/user.c|100,000|-|PREEMPTIONS = 100000|switches between three processes that no register of theirs notices: general, flags, xmm
+kernel|user.1000_leave_nothing|src/kernel/suites/user.c|1,000|-|LIVES = 1000|processes started and ended, or killed, that leave neither a frame nor a block of the heap
+checked|user.fuzz_1000000_calls|src/kernel/suites/user_fuzz.c|1,000,000|20240606|CALLS_LONG = 1000000|system calls from ring 3, random or nearly right, by a hundred processes of as many seeds, beside those that their threads and children make, on a kernel that checks its arithmetic and its heap: it stands, nothing is let through, no register is lost, and all memory is back
 kernel|input.1000000_thread_equal|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a thread the driver of each, as urgent as what computes beside them: injected = delivered + dropped, none dropped while the ring has room
 kernel|input.1000000_thread_high|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a thread the driver of each, more urgent than what computes beside them: injected = delivered + dropped, none dropped while the ring has room
 kernel|input.1000000_task_equal|src/kernel/suites/input_flood.c|1,000,000|20240505|BYTES_LONG = 1000000|bytes of keyboard and mouse, a task the driver of each, as urgent as what computes beside them: injected = delivered + dropped, none dropped while the ring has room
@@ -61,6 +65,16 @@ run_kernel() {
     boot "mode=test test=$1" null 600 -initrd "$programs"
 }
 
+# run_checked TEST: the same on the kernel that checks its arithmetic, with the heap that does.
+run_checked() {
+    fast=$kernel
+    kernel=$checked
+    good=0
+    boot "mode=test test=$1 heap=debug" null 1800 -initrd "$checked_programs" || good=1
+    kernel=$fast
+    return "$good"
+}
+
 # run_criterion PROGRAM TESTS: passes if there was such a test and every one did.
 run_criterion() {
     "$1" -j"$(nproc)" --color=never --filter "$2"
@@ -72,12 +86,14 @@ passed() {
     tsan) TSAN_OPTIONS="suppressions=$PWD/tools/tsan-suppressions:print_suppressions=0" build/tsan-tests ;;
     qemu) run_criterion build/qemu-tests "$2" ;;
     kernel) run_kernel "$2" ;;
+    checked) run_checked "$2" ;;
     bench) run_bench "$2" ;;
     esac </dev/null >"$log" 2>&1 && case $1 in host | qemu) grep -q 'Tested: [1-9]' "$log" ;; esac
 }
 
 make -s -j"$(nproc)" build/host-san/host-tests build/tsan-tests
 make -s CC=gcc OPT=2 iso
+make -s CC=gcc OPT=2 SAN=ubsan kernel
 make -s build/qemu-tests
 
 changes=
@@ -90,8 +106,8 @@ $(gcc --version | head -n 1) and $(qemu-system-x86_64 --version | head -n 1).
 
 What is promised by a count was done as often as that, and nothing failed. Random operations follow from the seed;
 where there is none, nothing is random. \`make test\` runs these tests, too, but for the preemptions: 100,000 of them,
-by \`registers.100000_preemptions\`; for the bytes: 10,000 of them, by \`input.10000_*\`; and for the
-executor: 100,000 operations.
+by \`registers.100000_preemptions\`; for the bytes: 10,000 of them, by \`input.10000_*\`; for the system
+calls: 10,000 of them, by \`user.fuzz_10000_calls\`; and for the executor: 100,000 operations.
 
 | what | count | seed | test |
 |---|---|---|---|
@@ -102,12 +118,13 @@ proofs | while IFS='|' read -r how test source count seed code claim; do
         echo "$source says another count or seed"
         exit 1
     fi
+    begin=$(date +%s)
     if ! passed "$how" "$test"; then
         echo failed
         cat "$log"
         exit 1
     fi
-    echo passed
+    echo "passed, $(($(date +%s) - begin)) s"
     echo "| $claim | $count | $seed | \`$test\` |" >>"$new"
 done
 

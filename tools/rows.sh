@@ -1,12 +1,13 @@
 #!/bin/sh
-# rows.sh: checks docs/tests.md and docs/invariants.md. Every row that a heading of the first claims ("## title: A1 to
-# A3, A7") is there once, under it, with a promise and with tests, TODO or "none: why". The invariants are numbered from
-# 1 on, and each says who asserts it and what notices it broken. Every test, function and file named exists; a name with
-# a * stands for one or more. One line an offence; exit 1 if any.
+# rows.sh: checks docs/tests.md, docs/invariants.md and docs/threat-model.md. Every row that a heading of the first claims
+# ("## title: A1 to A3, A7") is there once, under it, with a promise and with tests, TODO or "none: why". The invariants
+# are numbered from 1 on, and each says who asserts it and what notices it broken; each threat says what shows it. Every
+# test, function and file named exists; a name with a * stands for one or more. One line an offence; exit 1 if any.
 set -eu
 cd "$(dirname "$0")/.."
 table=docs/tests.md
 invariants=docs/invariants.md
+threats=docs/threat-model.md
 names=$(mktemp)
 places=$(mktemp)
 trap 'rm -f "$names" "$places"' EXIT
@@ -128,4 +129,20 @@ awk -v table="$invariants" '
         printf "%d invariants\n", rows
         exit bad || rows == 0
     }' "$names" "$places" "$invariants" || status=1
+
+awk -v table="$threats" '
+    FNR == NR { test[$0] = 1; next }
+    /^\|/ && !/^\| it can/ && !/^\|---/ {
+        rows++
+        if (split($0, cell, / *\| */) != 5 || cell[4] !~ /`/) { print table ":" FNR ": not three cells with a test"; bad = 1 }
+        for (rest = cell[4]; match(rest, /`[^`]*`/); rest = substr(rest, RSTART + RLENGTH))
+            if (!((name = substr(rest, RSTART + 1, RLENGTH - 2)) in test)) {
+                print table ":" FNR ": names a test that does not exist: " name
+                bad = 1
+            }
+    }
+    END {
+        printf "%d threats\n", rows
+        exit bad || rows == 0
+    }' "$names" "$threats" || status=1
 exit $status

@@ -3,10 +3,12 @@
  * measure themselves, by the same clock, and end with what they found.
  */
 #include "kernel/bench.h"
+#include "kernel/input.h"
 #include "kernel/process.h"
 #include "kernel/programs.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/mmu.h"
+#include "lib/clock.h"
 #include "thread/sched.h"
 
 enum {
@@ -14,6 +16,13 @@ enum {
     SYSCALL_GETPID = 5,
     PRIORITY_BELOW = THREAD_PRIORITY_NORMAL - 1,
     YIELDERS = 2,
+    MEASURE_BESIDE = 0x100, /* as in src/user/programs/measure.c */
+    MEASURE_WAKE = 0x200,
+    MEASURE_FAULT = 0x300,
+    FAULT_SHIFT = 16,
+    FAULT_AHEAD = 200000, /* clock ticks: a process has begun by then */
+    FAULTS = 20,
+    SETTLE_NS = 1000000,
 };
 
 static uint64_t start(const char *name, uint64_t argument)
@@ -42,12 +51,17 @@ static void report(const char *name, const char *name_max, int64_t found)
     bench_report_one(name_max, (uint64_t)found >> 32, "instructions");
 }
 
-/* Two that yield to each other: from before the call to after it lie both their switches, and both their calls. */
+/* Two that yield to each other: from before the call to after it lie both their switches, and both their calls. Both
+ * ways are the same, so half of it is a switch from ring 3 to ring 3. */
 static void bench_calls(void)
 {
     uint64_t pids[YIELDERS];
-    int64_t found = 0;
+    uint64_t writes = mmu_space_switches();
+    int64_t found = end_of(start("measure", MEASURE_BESIDE | SYSCALL_YIELD));
 
+    bench_report_one("user.process_switch_same", (uint32_t)found / 2, "instructions");
+    bench_report_one("user.cr3_writes_same", mmu_space_switches() - writes, "writes");
+    writes = mmu_space_switches();
     report("user.syscall_null", "user.syscall_null_max", end_of(start("measure", SYSCALL_GETPID)));
     for (unsigned i = 0; i < YIELDERS; i++)
         pids[i] = start("measure", SYSCALL_YIELD);
@@ -58,6 +72,8 @@ static void bench_calls(void)
             found = one; /* the other's last yields find nobody */
     }
     report("user.yield_and_back", "user.yield_and_back_max", found);
+    bench_report_one("user.process_switch_other", (uint32_t)found / 2, "instructions");
+    bench_report_one("user.cr3_writes_other", mmu_space_switches() - writes, "writes");
 }
 
 static struct space spaces[YIELDERS];
@@ -108,6 +124,40 @@ static void bench_life(void)
     bench_report("user.lifecycle", "instructions");
 }
 
+/* From the interrupt's first look at the clock to the first one of the more urgent process that read the byte. */
+static void bench_wake(void)
+{
+    uint64_t ticks, pid;
+
+    if (!input.info.keyboard)
+        return;
+    ps2_open(&input.ports[DEVICE_KEYBOARD]);
+    if (process_spawn_at(THREAD_PRIORITY_HIGH, "measure", MEASURE_WAKE, PROCESS_KERNEL, &pid) != STATUS_OK)
+        bench_no_memory("a process");
+    thread_sleep_until(clock_now_ns() + SETTLE_NS);
+    while (!process_ended(pid))
+        bench_inject(DEVICE_KEYBOARD, BENCH_SCAN_CODE, &ticks);
+    report("user.wake", "user.wake_max", end_of(pid));
+}
+
+/* From an invalid instruction in ring 3 to its parent, the report printed meanwhile. The program looks at the clock
+ * until it is time: it is late by less than a look. */
+static void bench_fault(void)
+{
+    for (unsigned i = 0; i < BENCH_WARM_UP + FAULTS; i++) {
+        uint64_t at = rdtsc() + FAULT_AHEAD;
+        uint64_t pid = start("measure", at << FAULT_SHIFT | MEASURE_FAULT);
+        enum process_end end;
+        int64_t vector;
+
+        if (process_wait(PROCESS_KERNEL, pid, &end, &vector) != STATUS_OK || end != PROCESS_FAULTED)
+            panic("a program that was to fault did not");
+        if (i >= BENCH_WARM_UP)
+            bench_sample(rdtsc() - at);
+    }
+    bench_report("user.fault_to_kill", "instructions");
+}
+
 void bench_user(void)
 {
     bench_switch("thread.yield_same_space", true);
@@ -116,4 +166,6 @@ void bench_user(void)
         return;
     bench_calls();
     bench_life();
+    bench_wake();
+    bench_fault();
 }

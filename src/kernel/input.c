@@ -39,6 +39,7 @@ static struct driver {
 
 /* Who reads what: READER_*, or a process. */
 static uint64_t readers[INPUT_SOURCES];
+static atomic_bool being_read[INPUT_SOURCES]; /* by a thread of a process */
 
 /*
  * IRQ 1 and IRQ 12. The line says little about whose byte it is, as both share one output buffer: the status read just
@@ -199,8 +200,10 @@ enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t c
         if (*count)
             break;
         waker_slot_register(&port->reader, &thread_current()->waker);
-        if (ring_count(&port->ring) != 0 || atomic_load(&port->closed))
+        if (ring_count(&port->ring) != 0 || atomic_load(&port->closed)) {
+            waker_slot_clear(&port->reader); /* its thread may be gone before the next byte comes */
             continue;
+        }
         if (thread_cancelled() || clock_now_ns() >= deadline_ns) {
             waker_slot_clear(&port->reader);
             return thread_cancelled() ? STATUS_CLOSED : STATUS_OK;
@@ -209,6 +212,34 @@ enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t c
     }
     probe_hit(&port->resumed);
     return STATUS_OK;
+}
+
+enum status input_event_read(struct input_event *event, uint64_t deadline_ns, bool *there)
+{
+    struct event_queue *queue = &input.events;
+
+    while (!(*there = event_try_read(queue, event))) {
+        waker_slot_register(&queue->reader, &thread_current()->waker);
+        if (ring_count(&queue->ring) == 0) {
+            if (thread_cancelled() || clock_now_ns() >= deadline_ns) {
+                waker_slot_clear(&queue->reader);
+                return thread_cancelled() ? STATUS_CLOSED : STATUS_OK;
+            }
+            thread_park_until(deadline_ns);
+        }
+        waker_slot_clear(&queue->reader);
+    }
+    return STATUS_OK;
+}
+
+bool input_read_begin(uint64_t source)
+{
+    return !atomic_exchange(&being_read[source], true);
+}
+
+void input_read_end(uint64_t source)
+{
+    atomic_store(&being_read[source], false);
 }
 
 /* Comes back once it reads, or has ended. */

@@ -60,6 +60,13 @@ void input_take_events(void);
 enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t count_max, uint64_t deadline_ns,
                             size_t *count) must_check;
 
+/* The same of the next event, for a process; *there: one came. STATUS_CLOSED: the running thread was cancelled. */
+enum status input_event_read(struct input_event *event, uint64_t deadline_ns, bool *there) must_check;
+
+/* One thread at a time reads a source: false if one does already. Context: thread; input_read_end() by who began. */
+bool input_read_begin(uint64_t source) must_check;
+void input_read_end(uint64_t source);
+
 /* What the driver of a device has to itself, in bytes. */
 struct driver_memory {
     size_t frame;             /* its future and task, its waker, or its thread; and a process's pages */

@@ -410,9 +410,22 @@ static void user_backtrace(const struct process *self, uint64_t rip, uint64_t rb
     }
 }
 
+/* By the instruction, as QEMU's error code says twice the number. */
+static unsigned refused_interrupt(const struct trap_frame *frame)
+{
+    enum { INT3 = 0xcc, INT = 0xcd, INDEX_SHIFT = 3 };
+    uint8_t code[2];
+
+    if (user_copy_in(code, frame->rip, sizeof(code)) == STATUS_OK && code[0] == INT)
+        return code[1];
+    if (user_copy_in(code, frame->rip, sizeof(code[0])) == STATUS_OK && code[0] == INT3)
+        return VECTOR_BREAKPOINT;
+    return (unsigned)(frame->error >> INDEX_SHIFT);
+}
+
 static void describe(char *text, size_t size, const struct trap_frame *frame, uint64_t address)
 {
-    enum { FROM_IDT = 2, INDEX_SHIFT = 3 }; /* SDM vol. 3, 6.13 */
+    enum { FROM_IDT = 2 }; /* SDM vol. 3, 6.13 */
     const char *name = exception_name((unsigned)frame->vector);
     struct translation page;
     char tried[96];
@@ -423,7 +436,7 @@ static void describe(char *text, size_t size, const struct trap_frame *frame, ui
         page_fault_describe(tried, sizeof(tried), address, frame->error, mapped ? &page : NULL);
         format_text(text, size, "%s: %s", name, tried);
     } else if (frame->vector == VECTOR_GENERAL_PROTECTION && (frame->error & FROM_IDT)) {
-        format_text(text, size, "%s: int 0x%lx", name, (unsigned long)frame->error >> INDEX_SHIFT);
+        format_text(text, size, "%s: int 0x%x", name, refused_interrupt(frame));
     } else {
         format_text(text, size, "%s, error code 0x%lx", name, (unsigned long)frame->error);
     }
@@ -439,7 +452,9 @@ static void user_exception(struct trap_frame *frame)
     ASSERT(self);
     self->in_ring3 = false;
     irq_restore(IRQ_ENABLED);
+    mutex_lock(&self->process->memory); /* its other threads may be about to unmap, and give tables back */
     describe(text, sizeof(text), frame, address);
+    mutex_unlock(&self->process->memory);
     console_print("process %lu, %s: %s\n    rip %016lx rsp %016lx rflags %08lx\n", (unsigned long)self->process->pid,
                   self->flow.thread.name, text, frame->rip, frame->rsp, frame->rflags);
     user_backtrace(self->process, frame->rip, frame->rbp);

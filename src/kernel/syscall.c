@@ -248,8 +248,11 @@ static int64_t syscall_port_read(uint64_t source, uint64_t bytes, uint64_t count
 
     if (source >= DEVICE_ALL || count_max == 0 || !input_claimed_by(source, process_current()))
         return error(ERROR_INVALID);
+    if (!input_read_begin(source))
+        return error(ERROR_BUSY);
     status = input_port_read((enum device)source, taken, count_max < PS2_RING_BYTES ? count_max : PS2_RING_BYTES,
                              deadline_in(timeout_ns), &count);
+    input_read_end(source);
     if (status != STATUS_OK)
         return error_of(status);
     if (count && user_copy_out(bytes, taken, count * sizeof(*taken)) != STATUS_OK)
@@ -288,11 +291,17 @@ static int64_t syscall_publish(uint64_t events, uint64_t count)
 static int64_t syscall_event_read(uint64_t event, uint64_t timeout_ns)
 {
     struct input_event taken;
+    enum status status;
+    bool there;
 
     if (!input_claimed_by(INPUT_EVENTS, process_current()))
         return error(ERROR_INVALID);
-    if (!event_read_until(&input.events, &taken, deadline_in(timeout_ns)))
-        return 0;
+    if (!input_read_begin(INPUT_EVENTS))
+        return error(ERROR_BUSY);
+    status = input_event_read(&taken, deadline_in(timeout_ns), &there);
+    input_read_end(INPUT_EVENTS);
+    if (status != STATUS_OK || !there)
+        return error_of(status);
     return user_copy_out(event, &taken, sizeof(taken)) == STATUS_OK ? 1 : error(ERROR_INVALID);
 }
 

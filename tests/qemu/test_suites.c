@@ -28,13 +28,14 @@ struct kernel {
 /* On the reference machine, whose clock counts instructions: what a host that is busy does to time cannot fail a test.
  */
 static struct kernel kernels[] = {
-    {KERNEL_GCC_O2, "pic", "slab", "all", "", "off"},      {KERNEL_GCC_O0, "pic", "slab", "all", "", "off"},
-    {KERNEL_CLANG_O2, "pic", "slab", "all", "", "off"},    {KERNEL_CLANG_O0, "pic", "slab", "all", "", "off"},
-    {KERNEL_GCC_O2, "apic", "slab", "all", "", "off"},     {KERNEL_GCC_UBSAN, "pic", "slab", "all", "", "off"},
-    {KERNEL_CLANG_UBSAN, "pic", "slab", "all", "", "off"}, {KERNEL_GCC_O2, "pic", "debug", "all", "", "off"},
-    {KERNEL_GCC_O2, "pic", "bump", "heap.*", "", "off"},   {KERNEL_GCC_O2, "pic", "list", "heap.*", "", "off"},
-    {KERNEL_GCC_O2, "pic", "block", "heap.*", "", "off"},  {KERNEL_GCC_O2, "pic", "slab", "life.*", "1g", "off"},
-    {KERNEL_GCC_O2, "pic", "slab", "all", "", "on"},       {KERNEL_CLANG_O0, "pic", "slab", "all", "", "on"}};
+    {KERNEL_GCC_O2, "pic", "slab", "all", "", "off"},        {KERNEL_GCC_O0, "pic", "slab", "all", "", "off"},
+    {KERNEL_CLANG_O2, "pic", "slab", "all", "", "off"},      {KERNEL_CLANG_O0, "pic", "slab", "all", "", "off"},
+    {KERNEL_GCC_O2, "apic", "slab", "all", "", "off"},       {KERNEL_GCC_UBSAN, "pic", "slab", "all", "", "off"},
+    {KERNEL_CLANG_UBSAN, "pic", "slab", "all", "", "off"},   {KERNEL_GCC_O2, "pic", "debug", "all", "", "off"},
+    {KERNEL_GCC_UBSAN, "pic", "debug", "user.*", "", "off"}, {KERNEL_GCC_O2, "pic", "bump", "heap.*", "", "off"},
+    {KERNEL_GCC_O2, "pic", "list", "heap.*", "", "off"},     {KERNEL_GCC_O2, "pic", "block", "heap.*", "", "off"},
+    {KERNEL_GCC_O2, "pic", "slab", "life.*", "1g", "off"},   {KERNEL_GCC_O2, "pic", "slab", "all", "", "on"},
+    {KERNEL_CLANG_O0, "pic", "slab", "all", "", "on"}};
 
 /* The tests that end one way or the other. */
 struct list {
@@ -154,6 +155,8 @@ static bool has(const struct kernel *kernel, const char *needs)
 
     if (strcmp(needs, "programs=there") == 0)
         return true; /* suite_start() */
+    if (strcmp(needs, "int80=on") == 0)
+        return false; /* test_user.c */
     if (is_of_modes(needs))
         return strcmp(needs, "preempt=on") == 0 || strcmp(needs, "tick=0") == 0;
     choice = *needs ? choice_of(&copy, needs) : "";

@@ -33,8 +33,7 @@ Test(user, a_driver_that_dies_is_named, .timeout = 200)
 
 Test(user, the_classic_gate_is_there_for_those_who_ask, .timeout = 200)
 {
-    static const char *const words[] = {"mode=test test=gate.takes_system_calls int80=on",
-                                        "mode=test test=gate.takes_system_calls int80=on irqoff=on"};
+    static const char *const words[] = {"mode=test test=gate.* int80=on", "mode=test test=gate.* int80=on irqoff=on"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         struct machine *machine = run(words[i]);
@@ -43,6 +42,63 @@ Test(user, the_classic_gate_is_there_for_those_who_ask, .timeout = 200)
             machine_fail(machine, "no program printed by it");
         machine_stop(machine);
     }
+}
+
+static void must_say(struct machine *machine, const char *text)
+{
+    if (!strstr(machine->text[MACHINE_COM1].bytes, text))
+        machine_fail(machine, "nobody says '%s'", text);
+}
+
+/* Where who prints beside the attackers says so once at least between the first report and the last. */
+static void must_print_beside(struct machine *machine)
+{
+    const char *first = strstr(machine->text[MACHINE_COM1].bytes, ", attack: ");
+    const char *neighbour = first ? strstr(first, "marks: process ") : NULL;
+
+    if (!neighbour || !strstr(neighbour, ", attack: "))
+        machine_fail(machine, "the neighbours fell silent");
+}
+
+Test(user, attacks_are_reported_as_what_they_are, .timeout = 200)
+{
+    static const char *const reports[] = {"general protection, error code 0x0\r\n",
+                                          "general protection, error code 0x10\r\n",
+                                          "general protection: int 0x3\r\n",
+                                          "invalid opcode, error code 0x0\r\n",
+                                          "divide error, error code 0x0\r\n",
+                                          "debug, error code 0x0\r\n",
+                                          "x87 error, error code 0x0\r\n",
+                                          "page fault: read of unmapped page at 0x0, a null pointer\r\n",
+                                          "page fault: execution of unmapped page at 0x0, a null pointer\r\n",
+                                          "page fault: read of page of the kernel at 0xffffffff80110000\r\n",
+                                          "page fault: write to page of the kernel at 0xffffffff80110000\r\n",
+                                          "page fault: execution of page of the kernel at 0xffffffff80110000\r\n",
+                                          "page fault: read of page of the kernel at 0xffff800000100000\r\n",
+                                          "page fault: write to read-only page at 0x40",
+                                          "page fault: execution of no-execute page at 0x7ffffffd",
+                                          "page fault: execution of no-execute page at 0x40",
+                                          "page fault: write to unmapped page at 0x7ffffffd7ff8\r\n",
+                                          "page fault: execution of unmapped page at 0x7ffffffffffe\r\n"};
+    struct machine *machine = run("mode=test test=user.attacks_are_contained");
+
+    for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++)
+        must_say(machine, reports[i]);
+    must_print_beside(machine);
+    machine_stop(machine);
+}
+
+Test(user, each_int_n_is_reported_by_its_number, .timeout = 200)
+{
+    struct machine *machine = run("mode=test test=user.int_n_is_refused");
+    char report[64];
+
+    for (unsigned n = 0; n < 256; n++) {
+        snprintf(report, sizeof(report), "attack: general protection: int 0x%x\r\n", n);
+        must_say(machine, report);
+    }
+    must_print_beside(machine);
+    machine_stop(machine);
 }
 
 /* The GRUB image brings them along. */

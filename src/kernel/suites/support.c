@@ -297,9 +297,11 @@ void input_forget(void)
     struct ps2_byte byte;
     struct input_event event;
 
-    for (enum device device = 0; device < DEVICE_ALL; device++)
+    for (enum device device = 0; device < DEVICE_ALL; device++) {
+        ps2_open(&input.ports[device]);
         while (ps2_try_read(&input.ports[device], &byte))
             ;
+    }
     while (event_try_read(&input.events, &event))
         ;
     keyboard_init(&input.keyboard, &input.ports[DEVICE_KEYBOARD], &input.events);

@@ -126,7 +126,8 @@ void injector_wait(struct injector *injector);
 void drivers_start(enum style style, unsigned priority);
 void drivers_stop(void);
 
-/* Throws away what the ports, the drivers' decoders and the event queue hold. Context: thread; no driver runs. */
+/* Throws away what the ports, the drivers' decoders and the event queue hold, and opens the ports to whoever claims
+ * them. Context: thread; no driver runs. */
 void input_forget(void);
 
 /* Reads events until `count` have come from each device, or for a second of silence, and says what differs from the

@@ -14,6 +14,7 @@ enum {
     MARK_MS = 550,
     MARK_ROUNDS_MAX = 40,
     LIVES = 1000,
+    ALIVE = 256,
     SPINNING = 0,
     SLEEPING,
     YIELDING,
@@ -157,6 +158,26 @@ TEST_NEEDS(lives, "user.1000_leave_nothing", "programs=there")
         CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
         expect_end(pid, PROCESS_KILLED, 0);
     }
+    check_nothing_left(&mark);
+}
+
+/* Most of them asleep, some yielding; one more comes and goes. */
+TEST_NEEDS(many, "user.256_at_once", "programs=there")
+{
+    static uint64_t pids[ALIVE];
+    struct memory_mark mark = settled_mark();
+
+    for (unsigned i = 0; i < ALIVE; i++)
+        pids[i] = start_process("spin", i % 64 ? SLEEPING : YIELDING);
+    sleep_for(SETTLE_NS);
+    CHECK_EQUAL(process_count(), ALIVE);
+    for (unsigned i = 0; i < ALIVE; i++)
+        CHECK(!process_ended(pids[i]));
+    expect_end(start_process("hello", 5), PROCESS_EXITED, 5);
+    for (unsigned i = 0; i < ALIVE; i++)
+        CHECK(process_kill(PROCESS_KERNEL, pids[i]) == STATUS_OK);
+    for (unsigned i = 0; i < ALIVE; i++)
+        expect_end(pids[i], PROCESS_KILLED, 0);
     check_nothing_left(&mark);
 }
 

@@ -4,7 +4,21 @@
 #include "kernel/x86_64/interrupt.h"
 #include "lib/mem.h"
 
-enum { CLAIMS_ALL, CLAIMS_TAKEN, CLAIMS_SPIN, CLAIMS_COUNT, BURST = 10, SETTLE_NS = 5 * MS };
+enum {
+    CLAIMS_ALL,
+    CLAIMS_TAKEN,
+    CLAIMS_SPIN,
+    CLAIMS_COUNT,
+    CLAIMS_WAIT,
+    CLAIMS_TWO,
+    CLAIMS_THREADS,
+    CLAIMS_NUMBER_SHIFT = 8,
+    BURST = 10,
+    ROUNDS = 4000,
+    ROUND_NS = 4000,
+    ROUND_STEP_NS = 5,
+    SETTLE_NS = 5 * MS
+};
 
 TEST_NEEDS(claims, "user.claims_are_exclusive", "programs=there")
 {
@@ -43,6 +57,44 @@ TEST_NEEDS(burst, "user.takes_all_bytes_waiting", "programs=there")
         CHECK(inject_and_wait(DEVICE_KEYBOARD, stream_byte(DEVICE_KEYBOARD, i)));
     expect_end(pid, PROCESS_EXITED, BURST);
     CHECK_EQUAL(ring_count(&input.ports[DEVICE_KEYBOARD].ring), 0);
+}
+
+TEST_NEEDS(waits, "user.killed_in_wait_for_events", "programs=there")
+{
+    uint64_t pid;
+
+    input_forget();
+    pid = start_process("claims", CLAIMS_WAIT);
+    sleep_for(SETTLE_NS);
+    CHECK(input_claimed_by(INPUT_EVENTS, pid));
+    CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
+    sleep_until_holds(process_ended(pid));
+    CHECK(process_ended(pid));
+    process_forget(pid);
+}
+
+TEST_NEEDS(two_readers, "user.one_thread_reads_at_a_time", "programs=there")
+{
+    input_forget();
+    expect_end(start_process("claims", CLAIMS_TWO), PROCESS_EXITED, 0);
+}
+
+/* A byte may come just when a thread has found none and is about to wait: it gets it and ends, and nobody must think of
+ * it at the next byte. So all is done again and again, with that byte a few instructions later each time. */
+TEST_NEEDS(readers_end, "user.readers_end_unremembered", "programs=there")
+{
+    static struct injector injector;
+    uint64_t pid;
+
+    input_forget();
+    pid = start_process("claims", CLAIMS_THREADS | ROUNDS << CLAIMS_NUMBER_SHIFT);
+    sleep_for(SETTLE_NS);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        injector_start(&injector, ROUND_NS + i * ROUND_STEP_NS, 3, 0);
+        injector_wait(&injector);
+        sleep_for(SETTLE_NS / 20);
+    }
+    expect_end(pid, PROCESS_EXITED, 0);
 }
 
 /* The number of the next process that will be started. */

@@ -148,6 +148,11 @@ static inline void sidt(struct descriptor_table *table)
     __asm__ volatile("sidt %0" : "=m"(*table));
 }
 
+static inline void lldt(uint16_t selector)
+{
+    __asm__ volatile("lldt %0" : : "r"(selector));
+}
+
 static inline void ltr(uint16_t selector)
 {
     __asm__ volatile("ltr %0" : : "r"(selector));

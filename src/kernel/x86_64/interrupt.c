@@ -455,6 +455,7 @@ runs_once static void gdt_init(void)
     gdt[6] = base >> 32;
     cpu_tss.iomap_base = sizeof(cpu_tss); /* no port is ring 3's */
     lgdt(&(struct descriptor_table){sizeof(gdt) - 1, (uint64_t)gdt});
+    lldt(0); /* after a reset there is one, at address 0 */
     load_segments(SELECTOR_CODE, SELECTOR_DATA);
     ltr(SELECTOR_TSS);
 }

@@ -55,6 +55,31 @@ attack_table:
     ATTACK(io_by_popf, push $0x3202; popfq; in $0x60, %al)
     ATTACK(jump_not_canonical, mov $NOT_CANONICAL, %rax; jmp *%rax)
     ATTACK(read_not_canonical, mov $NOT_CANONICAL, %rax; mov (%rax), %rax)
+    ATTACK(invd, invd)
+    ATTACK(lmsw, lmsw %ax)
+    ATTACK(read_cr8, mov %cr8, %rax)
+    ATTACK(write_cr0, mov %rax, %cr0)
+    ATTACK(read_dr0, mov %dr0, %rax)
+    ATTACK(rdpmc, xor %ecx, %ecx; rdpmc)
+    ATTACK(int3, int3)
+    ATTACK(in_dx, mov $0x64, %edx; in %dx, %eax)
+    ATTACK(rep_insb, mov $0x60, %edx; mov $1, %ecx; lea place(%rip), %rdi; rep insb)
+    ATTACK(load_beyond_gdt, mov $0x3b, %eax; mov %eax, %es)
+    ATTACK(load_ldt, mov $0x0f, %eax; mov %eax, %gs)
+    ATTACK(load_own_code_of_ring0, mov $0x08, %eax; mov %eax, %fs)
+    ATTACK(stack_null, xor %eax, %eax; mov %eax, %ss)
+    ATTACK(stack_of_kernel, mov $0x10, %eax; mov %eax, %ss)
+    ATTACK(stack_of_ring2, mov $0x1a, %eax; mov %eax, %ss)
+    ATTACK(stack_of_code, mov $0x23, %eax; mov %eax, %ss)
+    ATTACK(call_far_to_kernel, lea far_kernel(%rip), %rax; lcall *(%rax))
+    ATTACK(hlt_with_flags, pushfq; orq $0x44400, (%rsp); popfq; hlt)
+
+/* general protection, where the CPU has UMIP */
+    ATTACK(sgdt, sgdt place(%rip))
+    ATTACK(sidt, sidt place(%rip))
+    ATTACK(sldt, sldt %ax)
+    ATTACK(smsw, smsw %ax)
+    ATTACK(str, str %ax)
 
 /* page faults */
     ATTACK(read_null, xor %eax, %eax; mov (%rax), %rax)
@@ -70,6 +95,10 @@ attack_table:
     ATTACK(overflow_stack, 1: push %rax; jmp 1b)
     ATTACK(last_syscall, mov $LAST_BYTES, %rax; jmp *%rax)
     ATTACK(bad_stack_at_fault, xor %esp, %esp; push %rax)
+    ATTACK(direction_at_fault, std; xor %eax, %eax; mov (%rax), %rax)
+    ATTACK(nested_task_at_fault, pushfq; orq $0x44000, (%rsp); popfq; xor %eax, %eax; mov (%rax), %rax)
+    ATTACK(everything_odd_at_fault, pushfq; orq $0x44400, (%rsp); popfq; mov $DIRECT_MAP, %rsp; mov %rsp, %rbp; push %rax)
+    ATTACK(call_descriptors, sub %eax, %eax; not %rax; shl $12, %rax; call *%rax)
 
 /* other exceptions */
     ATTACK(ud2, ud2)
@@ -79,6 +108,12 @@ attack_table:
     ATTACK(divide, xor %ecx, %ecx; div %rcx)
     ATTACK(trap_flag, pushfq; orq $0x100, (%rsp); popfq; nop; nop)
     ATTACK(trap_flag_at_syscall, mov $GETPID, %eax; pushfq; orq $0x100, (%rsp); popfq; syscall; nop)
+    ATTACK(alignment_at_ud2, pushfq; orq $0x40000, (%rsp); popfq; ud2)
+    ATTACK(wrfsbase, wrfsbase %rax)
+    ATTACK(monitor, monitor)
+    ATTACK(vmrun, vmrun)
+    ATTACK(trap_flag_and_stack_selector, mov %ss, %eax; pushfq; orq $0x100, (%rsp); popfq; mov %eax, %ss; nop)
+    ATTACK(trap_flag_hidden_at_syscall, mov %ss, %ecx; mov $GETPID, %eax; pushfq; orq $0x100, (%rsp); popfq; mov %ecx, %ss; syscall; nop)
     ATTACK(x87_divide, fninit; movw $0, (%rsp); fldcw (%rsp); fld1; fldz; fdivrp; fwait)
 
 /* what CPUs differ in, and QEMU from them: either of two exceptions */
@@ -86,6 +121,13 @@ attack_table:
     ATTACK(iret_to_kernel, push $0x10; push %rsp; pushfq; push $8; lea 1f(%rip), %rax; push %rax; iretq; 1:)
     ATTACK(int1, .byte 0xf1)
     ATTACK(push_not_canonical, mov $NOT_CANONICAL, %rsp; shl $1, %rsp; push %rax)
+    ATTACK(sysenter, sysenter)
+    ATTACK(sysexit, sysexitq)
+    ATTACK(far_to_null, push $0; lea 1f(%rip), %rax; push %rax; lretq; 1:)
+    ATTACK(far_to_data, push $0x1b; lea 1f(%rip), %rax; push %rax; lretq; 1:)
+    ATTACK(far_to_ldt, push $0x0f; lea 1f(%rip), %rax; push %rax; lretq; 1:)
+    ATTACK(far_to_tss, push $0x2b; lea 1f(%rip), %rax; push %rax; lretq; 1:)
+    ATTACK(iret_with_data_of_kernel, push $0x10; push %rsp; pushfq; push $0x23; lea 1f(%rip), %rax; push %rax; iretq; 1:)
 
 /* what changes nothing: these return */
     ATTACK(bad_stack_at_syscall, mov %rsp, %rbx; mov $KERNEL_TEXT, %rsp; mov $GETPID, %eax; syscall; mov %rbx, %rsp)
@@ -94,6 +136,10 @@ attack_table:
     ATTACK(alignment_at_syscall, pushfq; orq $0x40000, (%rsp); popfq; mov $GETPID, %eax; syscall; mov 1(%rsp), %rax)
     ATTACK(nested_task_at_syscall, pushfq; orq $0x4000, (%rsp); popfq; mov $GETPID, %eax; syscall)
     ATTACK(own_selectors, mov $0x1b, %eax; mov %eax, %ds; mov %eax, %es; mov %eax, %fs; mov %eax, %gs)
+    ATTACK(stack_beyond_at_syscall, mov %rsp, %rbx; mov $-8, %rsp; mov $GETPID, %eax; syscall; mov %rbx, %rsp)
+    ATTACK(everything_odd_at_syscall, mov %rsp, %rbx; pushfq; orq $0x44400, (%rsp); popfq; mov $1, %esp; mov $GETPID, %eax; syscall; mov %rbx, %rsp; cld)
+    ATTACK(null_selectors, mov $3, %eax; mov %eax, %ds; mov %eax, %es; mov %eax, %fs; mov $1, %eax; mov %eax, %gs; mov $GETPID, %eax; syscall)
+    ATTACK(verify, mov $8, %eax; verr %ax; verw %ax; lar %eax, %ecx; lsl %eax, %ecx)
     ATTACK(unknown_call, mov $99, %eax; syscall; cmp $-100, %rax; jne attack_ud2)
     ATTACK(unknown_call_beyond, mov $-1, %rax; syscall; cmp $-100, %rax; jne attack_ud2)
     .section .rodata
@@ -115,6 +161,12 @@ ints:
     .byte 0xcd, number, 0xc3, 0x90
     .set number, number + 1
     .endr
+
+    .section .rodata
+    .balign 8
+far_kernel:                                     /* offset and selector */
+    .long 0x110000
+    .word 8
 
     .bss
 place:

@@ -1,6 +1,7 @@
 /* What drivers and readers of events ask for, from inside. Argument 0 tries all, 1 finds the keyboard taken, 2 claims
- * it and spins, 3 claims it, sleeps and counts the bytes that it gets at once. Ends with 0, or the line that was wrong.
- */
+ * it and spins, 3 claims it, sleeps and counts the bytes that it gets at once, 4 waits for an
+ * event for ever, 5 reads from two threads at once, 6 reads in threads that end, as often as its argument says
+ * from bit 8 on. Ends with 0, or the line that was wrong. */
 #include <linux/input-event-codes.h>
 
 #include "drivers/input.h"
@@ -75,11 +76,56 @@ static int count_bytes(void)
     return (int)duet_port_read(KEYBOARD, bytes, BYTES, 0);
 }
 
+static int read_event(uint64_t timeout_ns)
+{
+    struct input_event event;
+
+    return (int)duet_event_read(&event, timeout_ns);
+}
+
+static int read_byte(uint64_t timeout_ns)
+{
+    struct ps2_byte byte;
+
+    return (int)duet_port_read(KEYBOARD, &byte, 1, timeout_ns);
+}
+
+/* Whoever comes second is told, and the first one waits on. */
+static int try_two(void)
+{
+    int64_t first, second, status;
+
+    TRY(duet_claim(KEYBOARD) == 0 && duet_claim(EVENTS) == 0);
+    first = thread_begin(read_byte, 5 * MS);
+    second = thread_begin(read_event, 5 * MS);
+    (void)duet_sleep(MS);
+    TRY(read_byte(0) == -DUET_ERROR_BUSY && read_event(0) == -DUET_ERROR_BUSY);
+    TRY(duet_thread_wait((uint64_t)first, &status) == 0 && status == 0);
+    TRY(duet_thread_wait((uint64_t)second, &status) == 0 && status == 0);
+    TRY(read_byte(0) == 0 && read_event(0) == 0);
+    return 0;
+}
+
+/* A byte begins a round, a thread takes the second one and ends, and nobody waits for the third. */
+static int read_in_threads(uint64_t rounds)
+{
+    int64_t status;
+
+    TRY(duet_claim(KEYBOARD) == 0);
+    while (rounds--) {
+        TRY(duet_port_read(KEYBOARD, bytes, 1, UINT64_MAX) == 1);
+        TRY(duet_thread_wait((uint64_t)thread_begin(read_byte, UINT64_MAX), &status) == 0 && status == 1);
+        (void)duet_sleep(MS / 10);
+        TRY(duet_port_read(KEYBOARD, bytes, BYTES, 0) == 1);
+    }
+    return 0;
+}
+
 int main(uint64_t argument)
 {
     int wrong;
 
-    switch (argument) {
+    switch (argument & 0xff) {
     case 0:
         wrong = try_unclaimed();
         wrong = wrong ? wrong : try_port();
@@ -90,7 +136,14 @@ int main(uint64_t argument)
     case 2:
         TRY(duet_claim(KEYBOARD) == 0 && duet_claim(EVENTS) == 0);
         return (int)duet_port_read(KEYBOARD, bytes, 1, UINT64_MAX);
-    default:
+    case 3:
         return count_bytes();
+    case 4:
+        TRY(duet_claim(EVENTS) == 0);
+        return read_event(UINT64_MAX);
+    case 5:
+        return try_two();
+    default:
+        return read_in_threads(argument >> 8);
     }
 }
