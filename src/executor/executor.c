@@ -85,11 +85,29 @@ static inline void task_finish(struct executor *executor, struct task *task)
     task_signal(task);
 }
 
-/* Queued for good. If a wake came first the inbox still links the task: it is let go when it comes round. */
+static void executor_list(struct executor *executor, struct task *task)
+{
+    task->all = executor->all;
+    executor->all = task;
+}
+
+/* A wake came first: the inbox links the task, or will, and it is let go when it comes round. Until then the executor
+ * is not without tasks, even if this one was in no list yet. */
+static __attribute__((noinline)) void task_retire_later(struct executor *executor, struct task *task)
+{
+    uint32_t state = atomic_fetch_or(&task->state, TASK_SPECIAL | TASK_ENDED);
+
+    if (state & TASK_NEW) {
+        executor_list(executor, task);
+        atomic_fetch_and(&task->state, ~(uint32_t)TASK_NEW);
+    }
+}
+
+/* Queued for good. */
 static __attribute__((noinline)) void task_retire(struct executor *executor, struct task *task)
 {
     if (atomic_fetch_or(&task->state, TASK_QUEUED) & TASK_QUEUED)
-        atomic_fetch_or(&task->state, TASK_SPECIAL | TASK_ENDED);
+        task_retire_later(executor, task);
     else
         task_finish(executor, task);
 }
@@ -98,7 +116,7 @@ static __attribute__((noinline)) void task_retire(struct executor *executor, str
 static inline void task_retire_new(struct executor *executor, struct task *task)
 {
     if (atomic_fetch_or(&task->state, TASK_QUEUED) & TASK_QUEUED) {
-        atomic_fetch_or(&task->state, TASK_SPECIAL | TASK_ENDED);
+        task_retire_later(executor, task);
         return;
     }
     executor->polls++;
@@ -112,10 +130,8 @@ static __attribute__((noinline)) void task_settle(struct executor *executor, str
     uint32_t state = atomic_load_explicit(&task->state, memory_order_relaxed);
     uint32_t settled;
 
-    if (state & TASK_NEW) {
-        task->all = executor->all;
-        executor->all = task;
-    }
+    if (state & TASK_NEW)
+        executor_list(executor, task);
     do
         settled = state & ~(uint32_t)(state & TASK_CANCELLED ? TASK_NEW : TASK_NEW | TASK_SPECIAL);
     while (!atomic_compare_exchange_weak(&task->state, &state, settled));

@@ -5,6 +5,7 @@
 #include "executor/task_pool.h"
 
 #include "executor/internal.h"
+#include "lib/critical.h"
 
 struct waker task_detached_mark;
 
@@ -58,16 +59,25 @@ void task_pool_release(struct task *task)
     release(task);
 }
 
+/* As task_signal() of executor.c does it. */
+static __attribute__((noinline)) void signal_waiter(struct task *task)
+{
+    uint64_t flags = critical_enter();
+
+    completion_signal(&task->done);
+    critical_leave_woken(flags);
+}
+
 void task_pool_finish(struct task *task)
 {
-    struct waker *waiter = atomic_load_explicit(&task->done.waiter, memory_order_relaxed);
+    struct waker *waiter = NULL;
 
-    if (waiter != &task_detached_mark) /* which stays */
-        waiter = atomic_exchange(&task->done.waiter, &completion_done_mark);
-    if (waiter == &task_detached_mark)
+    if (atomic_compare_exchange_strong(&task->done.waiter, &waiter, &completion_done_mark))
+        return;
+    if (waiter == &task_detached_mark) /* which stays */
         release(task);
-    else if (waiter)
-        waker_wake(waiter);
+    else
+        signal_waiter(task);
 }
 
 /* ---- handles ----------------------------------------------------------------------------------------------------- */

@@ -292,6 +292,41 @@ Test(task, is_cancelled_at_any_instruction_of_a_round)
     cr_assert_gt(machine_explore(round_with_cancel, cancel_victim), 50);
 }
 
+/* The first half of a wake: whoever it is has not come to the second one yet. */
+static void begin_wake(struct actor *self)
+{
+    cr_assert_not(atomic_fetch_or(&self->task.state, TASK_QUEUED) & TASK_QUEUED);
+}
+
+static void begin_wake_in_drop(struct future *future)
+{
+    begin_wake(container_of(future, struct actor, future));
+}
+
+Test(task, that_ends_while_its_wake_is_under_way_is_waited_for)
+{
+    for (unsigned cancelled = 0; cancelled < 2; cancelled++) {
+        struct actor a = {.pends = 0, .act = begin_wake};
+
+        init();
+        spawn(&a, "a");
+        if (cancelled) {
+            task_cancel(&a.task);
+            a.act = NULL;
+            a.task.future->drop = begin_wake_in_drop;
+        }
+        executor_stop(&executor);
+        (void)executor_poll(&executor, 0);
+        cr_assert_not(completion_done(&a.task.done));
+        cr_assert_not(executor_stopped(&executor), "its wake would find no executor");
+        executor_push(&executor, &a.task);
+        (void)executor_poll(&executor, 0);
+        cr_assert(completion_done(&a.task.done));
+        cr_assert(executor_stopped(&executor));
+        cr_assert_null(executor.all);
+    }
+}
+
 /* Whoever waits for the end gives up at any instruction of it, and is gone: nobody wakes it after that. */
 static struct waker leaver;
 static bool gone;
