@@ -70,8 +70,8 @@ SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
 # What runs at boot, in a report or in a panic is made small, the rest fast.
 COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c heap_failing.c histogram.c json.c multiboot2.c page_fault.c) \
             $(addprefix src/lib/,pvh.c symbols.c tar.c workload.c) \
-            $(addprefix src/kernel/x86_64/,fw_cfg.c ioapic.c irq_line.c) \
-            $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c process.c programs.c report.c suite.c) \
+            $(addprefix src/kernel/x86_64/,fw_cfg.c ioapic.c irq_line.c power.c) \
+            $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c process.c programs.c report.c shell.c suite.c) \
             $(addprefix src/,drivers/i8042.c executor/async_trace.c executor/insight.c thread/account.c)
 
 # ---- kernel ----------------------------------------------------------------------------------------------------------
@@ -127,6 +127,8 @@ USER_PROGRAMS := $(patsubst src/user/programs/%.c,%,$(wildcard src/user/programs
 USER_DRIVER := src/user/driver.c src/drivers/input.c src/lib/probe.c
 USER_MORE_keyboard := $(USER_DRIVER) src/drivers/keyboard.c src/lib/scancode.c src/lib/keymap.c
 USER_MORE_mouse := $(USER_DRIVER) src/drivers/mouse.c src/lib/mouse_packet.c
+USER_MORE_shell := src/lib/line_edit.c src/lib/format.c
+USER_MORE_echo := src/lib/format.c $(USER_DRIVER)
 USER_PARTS = $(USER_COMMON) src/user/programs/$(1).c $(wildcard src/user/programs/$(1).S) $(USER_MORE_$(1))
 PROGRAMS := $(KBUILD)/programs.tar
 

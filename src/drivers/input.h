@@ -13,6 +13,9 @@ enum input_type {
     INPUT_KEY,    /* code, value, text */
     INPUT_BUTTON, /* code, value */
     INPUT_REL,    /* dx, dy, wheel */
+    /* Not of a device: */
+    INPUT_TEXT,  /* text: a byte from the serial line */
+    INPUT_ENDED, /* a child of the process that reads the events has ended */
 };
 
 /* How the driver that published an event was waiting. */

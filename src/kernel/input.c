@@ -8,6 +8,7 @@
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/irq_line.h"
 #include "kernel/x86_64/pic.h"
+#include "kernel/x86_64/serial.h"
 #include "kernel/x86_64/stacks.h"
 #include "thread/arch.h"
 
@@ -143,6 +144,15 @@ static void start_task(enum device device, struct driver *driver, struct executo
     }
 }
 
+/* What was meant for another reader. */
+static void forget_passed(void)
+{
+    struct input_event event;
+
+    while (event_try_read(&input.passed, &event))
+        ;
+}
+
 bool input_claim(uint64_t source, uint64_t pid)
 {
     uint64_t flags = irq_save();
@@ -150,9 +160,11 @@ bool input_claim(uint64_t source, uint64_t pid)
 
     if (free)
         readers[source] = pid;
-    if (free && source < DEVICE_ALL)
-        ps2_open(&input.ports[source]); /* whoever read it before may have been asked to end */
     irq_restore(flags);
+    if (free && source == INPUT_PASSED)
+        forget_passed();
+    if (free && source < DEVICE_ALL)
+        ps2_open(&input.ports[source]); /* the last driver's end had closed it */
     return free;
 }
 
@@ -166,18 +178,115 @@ void input_take_events(void)
     readers[INPUT_EVENTS] = READER_KERNEL;
 }
 
+static struct waker_slot *reader_slot(unsigned source)
+{
+    return source == INPUT_EVENTS   ? &input.events.reader
+           : source == INPUT_PASSED ? &input.passed.reader
+                                    : &input.ports[source].reader;
+}
+
 void input_release(uint64_t pid)
 {
     for (unsigned source = 0; source < INPUT_SOURCES; source++) {
         if (readers[source] != pid)
             continue;
-        waker_slot_clear(source == INPUT_EVENTS ? &input.events.reader : &input.ports[source].reader);
+        waker_slot_clear(reader_slot(source));
         readers[source] = READER_NONE;
-        if (source != INPUT_EVENTS && drivers[source].wanted && drivers[source].pid == pid)
+        if (source < DEVICE_ALL && drivers[source].wanted && drivers[source].pid == pid)
             console_print("input: the %s's driver, process %lu, has ended: nobody reads it\n",
                           source == DEVICE_KEYBOARD ? "keyboard" : "mouse", (unsigned long)pid);
     }
 }
+
+enum status input_pass(const struct input_event *event)
+{
+    if (readers[INPUT_PASSED] == READER_NONE)
+        return STATUS_NOT_FOUND;
+    event_publish(&input.passed, *event);
+    return STATUS_OK;
+}
+
+void input_child_ended(uint64_t parent)
+{
+    if (parent != READER_NONE && parent != READER_KERNEL && input_claimed_by(INPUT_EVENTS, parent))
+        event_publish(&input.events, (struct input_event){.stamp = clock_ticks(), .type = INPUT_ENDED});
+}
+
+/* ---- the serial line --------------------------------------------------------------------------------------------- */
+
+enum { SERIAL_RING_BYTES = 256 };
+
+static struct {
+    struct thread thread;
+    struct waker_slot reader;
+    struct ring ring;
+    uint8_t bytes[SERIAL_RING_BYTES];
+    uint32_t lost; /* found the ring full. Interrupt routine only */
+} serial;
+
+/* All that there is, or the line would make no further edge; it comes more slowly than it is taken. */
+static void serial_interrupt(unsigned vector)
+{
+    uint32_t index;
+    uint8_t byte;
+
+    (void)vector;
+    while (serial_try_get(SERIAL_COM1, &byte)) {
+        if (ring_can_push(&serial.ring, SERIAL_RING_BYTES, &index)) {
+            serial.bytes[index % SERIAL_RING_BYTES] = byte;
+            ring_push(&serial.ring, index);
+        } else {
+            serial.lost++;
+        }
+    }
+    waker_slot_wake(&serial.reader);
+}
+
+static bool serial_publish(void)
+{
+    uint32_t index;
+
+    if (!ring_can_pop(&serial.ring, &index))
+        return false;
+    event_publish(&input.events, (struct input_event){.stamp = clock_ticks(),
+                                                      .type = INPUT_TEXT,
+                                                      .style = DRIVER_THREAD,
+                                                      .text = (char)serial.bytes[index % SERIAL_RING_BYTES]});
+    ring_pop(&serial.ring, index);
+    return true;
+}
+
+_Noreturn static void *serial_main(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        while (serial_publish())
+            ;
+        waker_slot_register(&serial.reader, &serial.thread.waker);
+        if (ring_count(&serial.ring) == 0)
+            thread_park();
+    }
+}
+
+enum status input_serial_start(unsigned priority)
+{
+    enum status status;
+    uint64_t flags;
+
+    if (!serial_receive(SERIAL_COM1))
+        return STATUS_NOT_FOUND;
+    status = thread_start(&serial.thread, "serial", priority, serial_main, NULL);
+    if (status != STATUS_OK)
+        return status;
+    interrupt_set(PIC_VECTOR + SERIAL_COM1_IRQ, serial_interrupt);
+    flags = irq_save();
+    irq_line_unmask(SERIAL_COM1_IRQ);
+    serial_interrupt(PIC_VECTOR + SERIAL_COM1_IRQ); /* what came before made its edge */
+    irq_restore(flags);
+    return STATUS_OK;
+}
+
+/* ---- the ports' readers ------------------------------------------------------------------------------------------ */
 
 static size_t port_take(struct ps2_port *port, struct ps2_byte *bytes, size_t count_max)
 {
@@ -214,9 +323,9 @@ enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t c
     return STATUS_OK;
 }
 
-enum status input_event_read(struct input_event *event, uint64_t deadline_ns, bool *there)
+enum status input_event_read(uint64_t source, struct input_event *event, uint64_t deadline_ns, bool *there)
 {
-    struct event_queue *queue = &input.events;
+    struct event_queue *queue = source == INPUT_PASSED ? &input.passed : &input.events;
 
     while (!(*there = event_try_read(queue, event))) {
         waker_slot_register(&queue->reader, &thread_current()->waker);

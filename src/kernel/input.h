@@ -19,6 +19,8 @@ struct input {
 
     /* interrupt routine only */
     uint32_t empty; /* interrupts that came without a byte */
+
+    struct event_queue passed; /* events that whoever reads them passes on */
 };
 
 extern struct input input;
@@ -41,16 +43,27 @@ enum status input_driver_start(enum device device, enum style style, unsigned pr
 void input_driver_stop(enum device device);
 
 /*
- * What processes may read: the bytes of the two ports, by enum device, and the events. Each has one reader: a driver of
- * the kernel, whoever the kernel's mode is, or the process that claimed it, until that ends.
+ * What processes may read: the bytes of the two ports, by enum device, the events, and those that the process which
+ * reads the events passes on. Each has one reader: a driver of the kernel, whoever the kernel's mode is, or the process
+ * that claimed it, until that ends.
  *
  * input_claim() is false for what has a reader. input_release() gives back all that a process had claimed; it says so
  * where that was a driver that nobody asked to end. Context: thread.
  */
-enum { INPUT_EVENTS = DEVICE_ALL, INPUT_SOURCES };
+enum { INPUT_EVENTS = DEVICE_ALL, INPUT_PASSED, INPUT_SOURCES };
 bool input_claim(uint64_t source, uint64_t pid) must_check;
 bool input_claimed_by(uint64_t source, uint64_t pid) must_check;
 void input_release(uint64_t pid);
+
+/* Passes an event on: STATUS_NOT_FOUND if nobody has claimed what is passed on. Context: thread. */
+enum status input_pass(const struct input_event *event) must_check;
+
+/* Says to the process that reads the events that a child of it has ended, if `parent` is that. Context: thread. */
+void input_child_ended(uint64_t parent);
+
+/* What comes over COM1 is events from now on, by a thread of `priority`. STATUS_NOT_FOUND: there is no COM1;
+ * STATUS_NO_MEMORY. Context: thread, once. */
+enum status input_serial_start(unsigned priority) must_check;
 
 /* No process is to read the events: the kernel does. Context: thread. */
 void input_take_events(void);
@@ -60,8 +73,9 @@ void input_take_events(void);
 enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t count_max, uint64_t deadline_ns,
                             size_t *count) must_check;
 
-/* The same of the next event, for a process; *there: one came. STATUS_CLOSED: the running thread was cancelled. */
-enum status input_event_read(struct input_event *event, uint64_t deadline_ns, bool *there) must_check;
+/* The same of the next event, or the next one passed on, for a process; *there: one came. STATUS_CLOSED: the running
+ * thread was cancelled. */
+enum status input_event_read(uint64_t source, struct input_event *event, uint64_t deadline_ns, bool *there) must_check;
 
 /* One thread at a time reads a source: false if one does already. Context: thread; input_read_end() by who began. */
 bool input_read_begin(uint64_t source) must_check;

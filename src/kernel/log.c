@@ -60,21 +60,21 @@ void log_add(enum log_level level, const char *format, ...)
 
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
 
-static void print_lost(uint64_t lost)
+static void print_lost(report_print *print, uint64_t lost)
 {
     if (lost)
-        console_print("[-----.------] %-7s log: %lu line%s lost\n", log_level_name(LOG_WARNING), (unsigned long)lost,
-                      lost == 1 ? "" : "s");
+        print("[-----.------] %-7s log: %lu line%s lost\n", log_level_name(LOG_WARNING), (unsigned long)lost,
+              lost == 1 ? "" : "s");
 }
 
-static void print_line(const struct log_line *line, const char *remark)
+static void print_line(report_print *print, const struct log_line *line, const char *remark)
 {
     char text[LINE_BYTES];
 
     if (line->level > log_threshold)
         return;
     log_line_format(text, sizeof(text), line);
-    console_print("%s%s\n", text, remark);
+    print("%s%s\n", text, remark);
 }
 
 /* Prints the next line, or what was lost before it. False if there is neither. */
@@ -85,9 +85,9 @@ static bool print_next(void)
     uint64_t lost;
     enum log_status status = log_read(&kernel_log, &next, &line, &lost);
 
-    print_lost(lost);
+    print_lost(console_print, lost);
     if (status == LOG_READ)
-        print_line(&line, "");
+        print_line(console_print, &line, "");
     cursor = next;
     atomic_store(&printed, next.next);
     return status == LOG_READ || lost;
@@ -143,7 +143,7 @@ void log_flush(void)
 /* ---- reports ----------------------------------------------------------------------------------------------------- */
 
 /* Prints all from *at on, without waiting for writers that have not ended. */
-static void print_rest(struct log_cursor *at)
+static void print_rest(report_print *print, struct log_cursor *at)
 {
     struct log_line line;
     uint64_t lost;
@@ -151,19 +151,19 @@ static void print_rest(struct log_cursor *at)
 
     do {
         status = log_read(&kernel_log, at, &line, &lost);
-        print_lost(lost);
+        print_lost(print, lost);
         if (status == LOG_UNFINISHED)
             at->next++;
         if (status != LOG_EMPTY)
-            print_line(&line, status == LOG_UNFINISHED ? " (unfinished)" : "");
+            print_line(print, &line, status == LOG_UNFINISHED ? " (unfinished)" : "");
     } while (status != LOG_EMPTY);
 }
 
-void log_report(uint32_t count)
+void log_report(report_print *print, uint32_t count)
 {
     struct log_cursor at = log_last(&kernel_log, count);
 
-    print_rest(&at);
+    print_rest(print, &at);
 }
 
 void log_replay(void)
@@ -171,6 +171,6 @@ void log_replay(void)
     if (replaying)
         return;
     replaying = true;
-    print_rest(&cursor);
+    print_rest(console_print, &cursor);
     replaying = false;
 }

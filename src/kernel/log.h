@@ -6,6 +6,7 @@
 #ifndef DUET_KERNEL_LOG_H
 #define DUET_KERNEL_LOG_H
 
+#include "kernel/report.h"
 #include "lib/log.h"
 
 enum { LOG_RECORDS = 256 };
@@ -41,8 +42,8 @@ void log_flush(void);
 /* Records on the console, or passed over as filtered or lost: the number of the next to be printed. Context: any. */
 uint64_t log_printed(void);
 
-/* Prints the last `count` lines, whether they were printed already or not. Context: thread. */
-void log_report(uint32_t count);
+/* Prints the last `count` lines, whether they were on the console already or not. Context: thread. */
+void log_report(report_print *print, uint32_t count);
 
 /* Prints what was not printed yet, lines still being written as far as they are. The machine is about to stop: nobody
  * else prints any more. Does nothing when called from within itself. Context: any, interrupts off. */

@@ -134,7 +134,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     interrupt_set(APIC_TIMER_VECTOR, timer_interrupt);
     options_read(command_line, &options);
     log_threshold = options.log;
-    if (options.mode != MODE_DEMO)
+    if (options.mode != MODE_DEMO && options.mode != MODE_SHELL)
         panic_exits();
     irq_line_init(options.irq);
     kmalloc_init(options.heap);
@@ -164,6 +164,8 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
         bench_run(&options);
     case MODE_TEST:
         suite_run(&options);
+    case MODE_SHELL:
+        shell_run(&options);
     }
     panic("no such mode");
 }

@@ -87,7 +87,9 @@ enum option_index {
 };
 
 static const struct option table[OPTIONS] = {
-    [OPTION_MODE] = {.key = "mode", .kind = OPTION_CHOICE, .choices = CHOICES("demo", "echo", "bench", "test")},
+    [OPTION_MODE] = {.key = "mode",
+                     .kind = OPTION_CHOICE,
+                     .choices = CHOICES("demo", "echo", "bench", "test", "shell")},
     [OPTION_KEYBOARD] = {.key = "keyboard",
                          .kind = OPTION_CHOICE,
                          .choices = CHOICES("async", "thread", "user", "isr", "poll")},
@@ -168,12 +170,19 @@ static void set_text(struct option_value *value, const char *text)
     memcpy(value->text, text, string_length(text) + 1);
 }
 
+static bool is_word(const char *at, const char *word)
+{
+    size_t length = string_length(word);
+
+    return string_starts(at, word) && (at[length] == ' ' || at[length] == '\0');
+}
+
 /* A line that is wrong has chosen nothing, but its `mode=` still says whether a person is there to read the error. */
 static bool interactive(const char *line)
 {
     for (const char *at = line; line && *at; at++)
         if ((at == line || at[-1] == ' ') && string_starts(at, "mode="))
-            return string_starts(at, "mode=demo") && (at[9] == ' ' || at[9] == '\0');
+            return is_word(at, "mode=demo") || is_word(at, "mode=shell");
     return true;
 }
 

@@ -11,7 +11,7 @@
 #include "lib/log.h"
 #include "lib/workload.h"
 
-enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST };
+enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST, MODE_SHELL };
 /* The last two are bounds: the driver that is in the interrupt handler, and the one that waits for nothing. */
 enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_USER, STYLE_ISR, STYLE_POLL, STYLE_ALL };
 enum device { DEVICE_KEYBOARD, DEVICE_MOUSE, DEVICE_ALL };

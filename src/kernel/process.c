@@ -214,6 +214,7 @@ static void give_back(struct process *process)
     }
     leave_children(process->pid);
     process->end = process->ends_by;
+    input_child_ended(process->parent);
     if (process->parent == NOBODY)
         forget(process);
     condvar_broadcast(&ended);
@@ -341,16 +342,22 @@ enum status process_kill(uint64_t parent, uint64_t pid)
 /* A wait with a deadline, as one without is not ended by a cancel. */
 enum status process_wait(uint64_t parent, uint64_t pid, enum process_end *end, int64_t *status)
 {
+    return process_wait_until(parent, pid, TIMER_NEVER - 1, end, status);
+}
+
+enum status process_wait_until(uint64_t parent, uint64_t pid, uint64_t deadline_ns, enum process_end *end,
+                               int64_t *status)
+{
     enum status result = STATUS_OK;
     struct process *process;
 
     mutex_lock(&processes_lock);
     while ((process = find(parent, pid)) && process->end == PROCESS_RUNS && result == STATUS_OK)
-        result = condvar_wait_until(&ended, &processes_lock, TIMER_NEVER - 1);
+        result = condvar_wait_until(&ended, &processes_lock, deadline_ns);
     if (!process) {
         result = STATUS_NOT_FOUND;
     } else if (process->end == PROCESS_RUNS) {
-        result = STATUS_CLOSED;
+        result = result == STATUS_TIMEOUT ? STATUS_AGAIN : STATUS_CLOSED;
     } else {
         *end = process->end;
         *status = process->status;
@@ -359,6 +366,39 @@ enum status process_wait(uint64_t parent, uint64_t pid, enum process_end *end, i
     }
     mutex_unlock(&processes_lock);
     return result;
+}
+
+/* Of its threads that are alive. The lock is held. */
+static uint64_t run_ns(const struct process *process)
+{
+    uint64_t flags = irq_save();
+    uint64_t ns = 0;
+
+    list_for_each (node, &process->threads) {
+        const struct process_thread *part = container_of(node, struct process_thread, node);
+
+        if (!part->ended)
+            ns += thread_run_ns(&part->flow.thread);
+    }
+    irq_restore(flags);
+    return ns;
+}
+
+void process_report(report_print *print)
+{
+    print("processes: pid   parent  threads    KiB   run ms  state   name\n");
+    mutex_lock(&processes_lock);
+    list_for_each (node, &processes) {
+        const struct process *process = container_of(node, struct process, all);
+        char parent[24] = "-"; /* it has ended */
+
+        if (process->parent != NOBODY)
+            format_text(parent, sizeof(parent), "%lu", (unsigned long)process->parent);
+        print("  %12lu %8s %8u %6lu %8lu  %-6s  %s\n", (unsigned long)process->pid, parent, process->alive,
+              (unsigned long)process->space.pages * PAGE_BYTES / 1024, (unsigned long)(run_ns(process) / 1000000),
+              process->end == PROCESS_RUNS ? "runs" : "ended", process->file.name);
+    }
+    mutex_unlock(&processes_lock);
 }
 
 bool process_ended(uint64_t pid)

@@ -15,6 +15,7 @@
 #ifndef DUET_KERNEL_PROCESS_H
 #define DUET_KERNEL_PROCESS_H
 
+#include "kernel/report.h"
 #include "kernel/space_thread.h"
 
 #define PROCESS_STACK_END UINT64_C(0x00007ffffffe0000)
@@ -58,12 +59,19 @@ void process_forget(uint64_t pid);
  * STATUS_CLOSED: the running thread was cancelled meanwhile. Context: thread. */
 enum status process_wait(uint64_t parent, uint64_t pid, enum process_end *end, int64_t *status) must_check;
 
+/* The same, but gives up at `deadline_ns`: STATUS_AGAIN. Context: as above. */
+enum status process_wait_until(uint64_t parent, uint64_t pid, uint64_t deadline_ns, enum process_end *end,
+                               int64_t *status) must_check;
+
 /* Ends a child, or the process itself, at its next step in ring 3; what it waits for in the kernel ends early. The
  * kernel may end any. STATUS_NOT_FOUND as above. Context: thread. */
 enum status process_kill(uint64_t parent, uint64_t pid) must_check;
 
 /* The number of the running thread's process; PROCESS_KERNEL if it has none. Context: thread. */
 uint64_t process_current(void);
+
+/* A line for each process. Context: thread. */
+void process_report(report_print *print);
 
 /* How many there are, ended ones that were not waited for included. Context: thread. */
 size_t process_count(void);

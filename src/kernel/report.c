@@ -7,6 +7,8 @@
 #include "kernel/backtrace.h"
 #include "kernel/executor_thread.h"
 #include "kernel/kmalloc.h"
+#include "kernel/log.h"
+#include "kernel/process.h"
 #include "kernel/x86_64/clock.h"
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/irqoff.h"
@@ -14,8 +16,10 @@
 #include "kernel/x86_64/pic.h"
 #include "kernel/x86_64/stacks.h"
 #include "lib/clock.h"
+#include "lib/format.h"
 #include "thread/account.h"
 #include "thread/arch.h"
+#include "thread/mutex.h"
 #include "thread/sched.h"
 
 enum { KIB_PER_FRAME = FRAME_BYTES / 1024 };
@@ -63,6 +67,8 @@ struct thread_line {
     uint64_t id, run_ns, up_ns, switches, quantum_ns;
     struct account account; /* zero if it has none */
     size_t stack_used, stack_bytes;
+    uint64_t waits_for; /* the thread that owns what this one waits for */
+    bool waits_for_one;
 };
 
 static struct thread_line thread_line(const struct thread *thread)
@@ -81,6 +87,10 @@ static struct thread_line thread_line(const struct thread *thread)
                                .stack_used = stack_used(thread->stack, thread->stack_bytes),
                                .stack_bytes = thread->stack_bytes};
 
+    if (line.state == THREAD_WAITING && thread->waits_for && mutex_owner(thread->waits_for)) {
+        line.waits_for_one = true;
+        line.waits_for = mutex_owner(thread->waits_for)->id;
+    }
     for (size_t i = 0; i < THREAD_NAME_BYTES; i++)
         line.name[i] = thread->name[i];
     return line;
@@ -119,13 +129,17 @@ static void print_thread(report_print *print, const struct thread_line *line)
     const struct account *account = &line->account;
     unsigned long thousandths = share(line->run_ns, line->up_ns);
 
-    print("  %8lu %4u %3u %-8s %8lu.%03lu %3lu.%lu%% %9lu %9lu %8lu %8lu %8lu %9lu %7zu %7zu %10lu  %s%s\n",
+    char waits[32] = "";
+
+    if (line->waits_for_one)
+        format_text(waits, sizeof(waits), " (waits for %lu)", (unsigned long)line->waits_for);
+    print("  %8lu %4u %3u %-8s %8lu.%03lu %3lu.%lu%% %9lu %9lu %8lu %8lu %8lu %9lu %7zu %7zu %10lu  %s%s%s\n",
           (unsigned long)line->id, line->priority, line->base_priority,
           thread_state_name((enum thread_state)line->state), (unsigned long)(line->run_ns / 1000000),
           (unsigned long)(line->run_ns / 1000 % 1000), thousandths / 10, thousandths % 10,
           (unsigned long)line->switches, (unsigned long)account->voluntary, (unsigned long)account->forced,
           (unsigned long)account->wakes, (unsigned long)mean(account), (unsigned long)account->wake_ns_max,
-          line->stack_used, line->stack_bytes, (unsigned long)(line->quantum_ns / 1000), line->name,
+          line->stack_used, line->stack_bytes, (unsigned long)(line->quantum_ns / 1000), line->name, waits,
           line->cancelled ? " (cancelled)" : "");
 }
 
@@ -323,4 +337,52 @@ void report_stretches(report_print *print)
     }
     report_stretch(print, "interrupts", &interrupts);
     report_stretch(print, "preemption", &preemption);
+}
+
+static struct mutex text_lock = MUTEX_INIT(text_lock);
+static struct {
+    char *text;
+    size_t size, length;
+} text_to; /* text_lock */
+
+static void put_text(void *unused, char c)
+{
+    (void)unused;
+    if (text_to.length < text_to.size)
+        text_to.text[text_to.length] = c;
+    text_to.length++;
+}
+
+printf_like(1, 2) static void print_text(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_sink_va(put_text, NULL, format, arguments);
+    va_end(arguments);
+}
+
+static void report_log(report_print *print)
+{
+    enum { LINES = 20 }; /* a screen's */
+
+    log_report(print, LINES);
+}
+
+size_t report_text(enum report kind, char *text, size_t size)
+{
+    static void (*const reports[REPORTS])(report_print * print) = {
+        [REPORT_PROCESSES] = process_report, [REPORT_THREADS] = report_threads,       [REPORT_TASKS] = report_tasks,
+        [REPORT_MEMORY] = report_memory,     [REPORT_INTERRUPTS] = report_interrupts, [REPORT_LOG] = report_log,
+    };
+    size_t length;
+
+    mutex_lock(&text_lock);
+    text_to.text = text;
+    text_to.size = size;
+    text_to.length = 0;
+    reports[kind](print_text);
+    length = text_to.length;
+    mutex_unlock(&text_lock);
+    return length;
 }

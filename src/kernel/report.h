@@ -15,7 +15,8 @@ void report_memory(report_print *print);
 /* A line for each thread: the priority it runs at and its own, state, CPU time and its share of the time since the
  * first thread began, how often it was switched to, and how much of its stack was ever used; with insight also
  * voluntary and forced switches, and its wakes with the mean and the longest time from there to its running, which are
- * zero without. Then a line for where the CPU's time went. Context: thread. */
+ * zero without; and the thread that owns the mutex it waits for. Then a line for where the CPU's time went. Context:
+ * thread. */
 void report_threads(report_print *print);
 
 /* What console_send_json() does. */
@@ -34,5 +35,17 @@ void report_interrupts(report_print *print);
 /* The longest time that interrupts, and preemption, were off, and the code that began and ended it; or that nobody
  * looks, without irqoff=on. Context: thread. */
 void report_stretches(report_print *print);
+
+/* A report as text, one at a time: at most `size` bytes, with no NUL. Returns how long it is. Context: thread. */
+enum report {
+    REPORT_PROCESSES,
+    REPORT_THREADS,
+    REPORT_TASKS,
+    REPORT_MEMORY,
+    REPORT_INTERRUPTS,
+    REPORT_LOG,
+    REPORTS,
+};
+size_t report_text(enum report kind, char *text, size_t size);
 
 #endif

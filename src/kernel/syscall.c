@@ -3,9 +3,12 @@
 
 #include "kernel/console.h"
 #include "kernel/input.h"
+#include "kernel/kmalloc.h"
 #include "kernel/process.h"
+#include "kernel/shell.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/power.h"
 #include "kernel/x86_64/user_copy.h"
 #include "lib/clock.h"
 #include "lib/tar.h"
@@ -169,7 +172,7 @@ static int64_t syscall_spawn(uint64_t name, uint64_t name_size, uint64_t argumen
 }
 
 /* The place for the status is tried first: what is waited for is forgotten. */
-static int64_t syscall_wait(uint64_t pid, uint64_t status)
+static int64_t wait_until(uint64_t pid, uint64_t status, uint64_t deadline_ns)
 {
     int64_t ended_with = 0;
     enum process_end end;
@@ -177,10 +180,22 @@ static int64_t syscall_wait(uint64_t pid, uint64_t status)
 
     if (user_copy_out(status, &ended_with, sizeof(ended_with)) != STATUS_OK)
         return error(ERROR_INVALID);
-    waited = process_wait(process_current(), pid, &end, &ended_with);
+    waited = process_wait_until(process_current(), pid, deadline_ns, &end, &ended_with);
+    if (waited == STATUS_AGAIN)
+        return error(ERROR_BUSY);
     if (waited != STATUS_OK)
         return error_of(waited);
     return user_copy_out(status, &ended_with, sizeof(ended_with)) == STATUS_OK ? (int64_t)end : error(ERROR_INVALID);
+}
+
+static int64_t syscall_wait(uint64_t pid, uint64_t status)
+{
+    return wait_until(pid, status, TIMER_NEVER - 1);
+}
+
+static int64_t syscall_wait_for(uint64_t pid, uint64_t status, uint64_t timeout_ns)
+{
+    return wait_until(pid, status, deadline_in(timeout_ns));
 }
 
 static int64_t syscall_kill(uint64_t pid)
@@ -268,15 +283,30 @@ static int64_t syscall_port_write(uint64_t source, uint64_t byte)
     return error_of(input.ports[source].send((uint8_t)byte));
 }
 
+enum { EVENTS_MAX = 16 };
+
+/* As they are: whoever published them is not the process. */
+static int64_t pass_on(uint64_t events, uint64_t count)
+{
+    struct input_event copy[EVENTS_MAX];
+    enum status status = STATUS_OK;
+
+    if (count > EVENTS_MAX || user_copy_in(copy, events, count * sizeof(*copy)) != STATUS_OK)
+        return error(ERROR_INVALID);
+    for (uint64_t i = 0; i < count && status == STATUS_OK; i++)
+        status = input_pass(&copy[i]);
+    return error_of(status);
+}
+
 /* Who published it is not for the process to say. */
 static int64_t syscall_publish(uint64_t events, uint64_t count)
 {
-    enum { EVENTS_MAX = 16 };
     struct input_event copy[EVENTS_MAX];
     uint64_t pid = process_current();
 
-    if (count > EVENTS_MAX || (!input_claimed_by(DEVICE_KEYBOARD, pid) && !input_claimed_by(DEVICE_MOUSE, pid)) ||
-        user_copy_in(copy, events, count * sizeof(*copy)) != STATUS_OK)
+    if (!input_claimed_by(DEVICE_KEYBOARD, pid) && !input_claimed_by(DEVICE_MOUSE, pid))
+        return input_claimed_by(INPUT_EVENTS, pid) ? pass_on(events, count) : error(ERROR_INVALID);
+    if (count > EVENTS_MAX || user_copy_in(copy, events, count * sizeof(*copy)) != STATUS_OK)
         return error(ERROR_INVALID);
     for (uint64_t i = 0; i < count; i++)
         if (copy[i].type > INPUT_REL)
@@ -290,19 +320,62 @@ static int64_t syscall_publish(uint64_t events, uint64_t count)
 
 static int64_t syscall_event_read(uint64_t event, uint64_t timeout_ns)
 {
+    uint64_t source = INPUT_EVENTS;
     struct input_event taken;
     enum status status;
     bool there;
 
-    if (!input_claimed_by(INPUT_EVENTS, process_current()))
+    if (!input_claimed_by(source, process_current()))
+        source = INPUT_PASSED;
+    if (!input_claimed_by(source, process_current()))
         return error(ERROR_INVALID);
-    if (!input_read_begin(INPUT_EVENTS))
+    if (!input_read_begin(source))
         return error(ERROR_BUSY);
-    status = input_event_read(&taken, deadline_in(timeout_ns), &there);
-    input_read_end(INPUT_EVENTS);
+    status = input_event_read(source, &taken, deadline_in(timeout_ns), &there);
+    input_read_end(source);
     if (status != STATUS_OK || !there)
         return error_of(status);
     return user_copy_out(event, &taken, sizeof(taken)) == STATUS_OK ? 1 : error(ERROR_INVALID);
+}
+
+/* As much as there is room for: in the kernel first, since tasks and threads are read with preemption off. */
+static int64_t syscall_report(uint64_t kind, uint64_t text, uint64_t size)
+{
+    enum { REPORT_BYTES_MAX = 65536 };
+    size_t room = size < REPORT_BYTES_MAX ? size : REPORT_BYTES_MAX;
+    enum status status;
+    size_t length;
+    char *copy;
+
+    if (!shell_is(process_current()))
+        return error(ERROR_DENIED);
+    if (kind >= REPORTS || size == 0)
+        return error(ERROR_INVALID);
+    copy = kmalloc(room);
+    if (!copy)
+        return error(ERROR_NO_MEMORY);
+    length = report_text((enum report)kind, copy, room);
+    status = user_copy_out(text, copy, length < room ? length : room);
+    kfree(copy);
+    return status == STATUS_OK ? (int64_t)length : error(ERROR_INVALID);
+}
+
+static int64_t syscall_bench(uint64_t suite)
+{
+    if (!shell_is(process_current()))
+        return error(ERROR_DENIED);
+    return error_of(shell_bench(suite));
+}
+
+static int64_t syscall_power(uint64_t way)
+{
+    if (!shell_is(process_current()))
+        return error(ERROR_DENIED);
+    if (way == POWER_AGAIN)
+        power_again();
+    if (way == POWER_OFF)
+        power_off();
+    return error(ERROR_INVALID);
 }
 
 int64_t syscall_unknown(void);

@@ -190,7 +190,10 @@ static void add_streams(struct arguments *arguments, const struct machine_option
 
     for (int i = MACHINE_COM1; i <= MACHINE_COM2; i++) {
         add(arguments, "-chardev");
-        add(arguments, "file,id=%s,path=/dev/fd/%d", serial[i], fd[i]);
+        if (i == MACHINE_COM1 && options->typed)
+            add(arguments, "socket,id=%s,fd=%d", serial[i], fd[i]);
+        else
+            add(arguments, "file,id=%s,path=/dev/fd/%d", serial[i], fd[i]);
         add(arguments, "-serial");
         add(arguments, "chardev:%s", serial[i]);
     }
@@ -209,12 +212,12 @@ static void add_streams(struct arguments *arguments, const struct machine_option
 
 /* ---- the process ---- */
 
-static void open_streams(struct machine *machine, int *theirs)
+static void open_streams(struct machine *machine, const struct machine_options *options, int *theirs)
 {
     for (int i = 0; i < MACHINE_STREAMS; i++) {
         int pair[2];
 
-        if (i <= MACHINE_COM2)
+        if (i <= MACHINE_COM2 && !(i == MACHINE_COM1 && options->typed))
             must(pipe2(pair, O_CLOEXEC) == 0 && fcntl(pair[0], F_SETPIPE_SZ, PIPE_BYTES) > 0, "pipe");
         else
             must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
@@ -252,7 +255,7 @@ struct machine *machine_start(const struct machine_options *options)
     signal(SIGPIPE, SIG_IGN);
     snprintf(machine->title, sizeof(machine->title), "%s '%s' on %s", options->kernel ? options->kernel : options->iso,
              options->cmdline ? options->cmdline : "", options->reference ? "the reference machine" : "a machine");
-    open_streams(machine, theirs);
+    open_streams(machine, options, theirs);
     add_hardware(&arguments, options);
     add_boot(&arguments, options);
     add_streams(&arguments, options, theirs);
@@ -431,6 +434,27 @@ bool machine_com1_contains(struct machine *machine, const char *text, int timeou
             return true;
     } while (pump_until(machine, deadline_ms));
     return false;
+}
+
+bool machine_com1_next(struct machine *machine, size_t *from, const char *text, int timeout_ms)
+{
+    const struct text *com1 = &machine->text[MACHINE_COM1];
+    long long deadline_ms = machine_now_ms() + timeout_ms;
+
+    do {
+        const char *at = com1->bytes ? strstr(com1->bytes + *from, text) : NULL;
+
+        if (at) {
+            *from = (size_t)(at - com1->bytes) + strlen(text);
+            return true;
+        }
+    } while (pump_until(machine, deadline_ms));
+    return false;
+}
+
+void machine_com1_send(struct machine *machine, const char *text)
+{
+    must(write(machine->stream[MACHINE_COM1], text, strlen(text)) == (ssize_t)strlen(text), "typing");
 }
 
 int machine_wait_exit(struct machine *machine, int timeout_ms)

@@ -55,6 +55,7 @@ struct machine_options {
     unsigned cpus;       /* default 1 */
     bool sparse;         /* more memory than the host has: it must have what the kernel writes to */
     bool vga;            /* a VGA, so that there is a screen to read */
+    bool typed;          /* COM1 can be sent to: machine_com1_send() */
     bool gdb;            /* start stopped, for gdb.h */
     bool stays;          /* no isa-debug-exit: the kernel that ends halts, with all it said on the screen */
 };
@@ -103,6 +104,12 @@ json_t *machine_com2_event(struct machine *machine, const char *event, int timeo
 
 /* Waits for a text on COM1, from its beginning, letter case ignored. Returns whether it came. */
 bool machine_com1_contains(struct machine *machine, const char *text, int timeout_ms);
+
+/* The same, but only in what it says from byte *from on, letter case as it is; *from is then behind the text. */
+bool machine_com1_next(struct machine *machine, size_t *from, const char *text, int timeout_ms);
+
+/* Types on the serial line of a machine started with .typed. */
+void machine_com1_send(struct machine *machine, const char *text);
 
 /* Waits for QEMU's end. Returns its exit status; EXIT_NONE after the timeout or when a signal ended it. */
 int machine_wait_exit(struct machine *machine, int timeout_ms);

@@ -3,6 +3,7 @@
  * way. tests/qemu/test_log.c reads what these tests leave on COM1.
  */
 #include "kernel/log.h"
+#include "kernel/console.h"
 #include "kernel/suites/registers.h"
 #include "kernel/suites/support.h"
 #include "lib/mem.h"
@@ -192,7 +193,7 @@ TEST(log_reports, "log.report_of_the_last_lines")
     log_info("second\nof three");
     log_debug("third of three: not to be seen");
     log_flush();
-    log_report(3);
+    log_report(console_print, 3);
 }
 
 /* ---- panics: what is not printed yet comes with them ---- */

@@ -12,6 +12,7 @@
 #include "lib/format.h"
 #include "lib/mem.h"
 #include "thread/account.h"
+#include "thread/mutex.h"
 
 static char text[8192];
 static size_t length;
@@ -225,6 +226,7 @@ TEST(interrupts_report, "report.interrupts")
 
     raise_41();
     breakpoint();
+    sleep_for(MS); /* the timer interrupts */
     report(report_interrupts);
     format_text(wanted, sizeof(wanted), "%u %10lu", SUITE_VECTOR_UNUSED,
                 (unsigned long)interrupt_count(SUITE_VECTOR_UNUSED));
@@ -232,4 +234,54 @@ TEST(interrupts_report, "report.interrupts")
     CHECK(line_with("breakpoint") != NULL);
     CHECK(line_with("timer (local APIC)") != NULL);
     CHECK_EQUAL(number_at(line_with("spurious"), 1), interrupt_unexpected());
+}
+
+static struct mutex wanted = MUTEX_INIT(wanted);
+
+static void *want(void *unused)
+{
+    mutex_lock(&wanted);
+    mutex_unlock(&wanted);
+    return unused;
+}
+
+TEST(waits_report, "report.who_waits_for_whom")
+{
+    struct thread thread;
+    const char *line;
+
+    mutex_lock(&wanted);
+    start(&thread, "wants", THREAD_PRIORITY_HIGH, want, NULL);
+    report(report_threads);
+    line = line_with("wants (waits for ");
+    CHECK(line != NULL);
+    if (line)
+        CHECK_EQUAL(number_at(line, 0), thread_current()->id);
+    mutex_unlock(&wanted);
+    (void)thread_join(&thread);
+    report(report_threads);
+    CHECK(line_with("wants") == NULL);
+}
+
+/* Each says how long it is, and keeps to the room that it has. Tasks and the log may have nothing to say. */
+TEST(texts, "report.texts_keep_to_their_room")
+{
+    static const char *const begin[REPORTS] = {
+        [REPORT_PROCESSES] = "processes: ", [REPORT_THREADS] = "threads: ",       [REPORT_TASKS] = "",
+        [REPORT_MEMORY] = "memory: ",       [REPORT_INTERRUPTS] = "interrupts: ", [REPORT_LOG] = "",
+    };
+
+    for (enum report kind = 0; kind < REPORTS; kind++) {
+        enum { ROOM = 10 };
+        size_t least = *begin[kind] ? ROOM + 1 : 0;
+        size_t whole = report_text(kind, text, sizeof(text) - 1);
+
+        CHECK(whole >= least);
+        text[whole < sizeof(text) - 1 ? whole : sizeof(text) - 1] = '\0';
+        CHECK(string_starts(text, begin[kind]));
+        memset(text, '#', sizeof(text));
+        CHECK(report_text(kind, text, ROOM) >= least);
+        CHECK(text[ROOM] == '#' && (!least || text[ROOM - 1] != '#'));
+        CHECK(report_text(kind, text, 0) >= least);
+    }
 }

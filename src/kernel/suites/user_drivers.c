@@ -12,6 +12,8 @@ enum {
     CLAIMS_WAIT,
     CLAIMS_TWO,
     CLAIMS_THREADS,
+    CLAIMS_TAKE_PASSED,
+    CLAIMS_PASS,
     CLAIMS_NUMBER_SHIFT = 8,
     BURST = 10,
     ROUNDS = 4000,
@@ -35,6 +37,13 @@ TEST_NEEDS(claims, "user.claims_are_exclusive", "programs=there")
         expect_end(pid, PROCESS_KILLED, 0);
         CHECK(!input_claimed_by(DEVICE_KEYBOARD, pid) && !input_claimed_by(INPUT_EVENTS, pid));
     }
+    input_forget();
+}
+
+TEST_NEEDS(passed, "user.events_are_passed_on", "programs=there")
+{
+    input_forget();
+    expect_end(start_process("claims", CLAIMS_PASS), PROCESS_EXITED, 0);
     input_forget();
 }
 

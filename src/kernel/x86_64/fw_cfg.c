@@ -23,7 +23,7 @@ static uint32_t read_big_endian(unsigned bytes)
     return value;
 }
 
-static bool fw_cfg_present(void)
+bool fw_cfg_present(void)
 {
     if (!(cpuid(1).ecx & CPUID_HYPERVISOR))
         return false;

@@ -1,4 +1,4 @@
-/* Sending on a 16550. */
+/* A 16550. */
 #include "kernel/x86_64/serial.h"
 
 #include "kernel/x86_64/cpu.h"
@@ -16,6 +16,9 @@ enum {
     LINE_CONTROL_DIVISOR = 0x80,
     FIFO_ON_AND_CLEARED = 0x07,
     MODEM_DTR_RTS = 0x03,
+    MODEM_OUT2 = 0x08, /* on a PC: lets the interrupt out */
+    INTERRUPT_RECEIVED = 0x01,
+    LINE_STATUS_RECEIVED = 0x01,
     LINE_STATUS_EMPTY = 0x20,
     DIVISOR_115200 = 1,
     WAIT_MAX = 100000, /* reads; a character takes under 100 us, a read about 1 us */
@@ -50,4 +53,21 @@ void serial_put(enum serial_port port, char c)
     for (unsigned i = 0; i < WAIT_MAX && !(inb(base + UART_LINE_STATUS) & LINE_STATUS_EMPTY); i++)
         ;
     outb(base + UART_DATA, (uint8_t)c);
+}
+
+bool serial_receive(enum serial_port port)
+{
+    if (!present[port])
+        return false;
+    outb(bases[port] + UART_MODEM_CONTROL, MODEM_DTR_RTS | MODEM_OUT2);
+    outb(bases[port] + UART_INTERRUPTS, INTERRUPT_RECEIVED);
+    return true;
+}
+
+bool serial_try_get(enum serial_port port, uint8_t *byte)
+{
+    if (!present[port] || !(inb(bases[port] + UART_LINE_STATUS) & LINE_STATUS_RECEIVED))
+        return false;
+    *byte = inb(bases[port] + UART_DATA);
+    return true;
 }

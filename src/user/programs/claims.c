@@ -1,7 +1,7 @@
 /* What drivers and readers of events ask for, from inside. Argument 0 tries all, 1 finds the keyboard taken, 2 claims
  * it and spins, 3 claims it, sleeps and counts the bytes that it gets at once, 4 waits for an
  * event for ever, 5 reads from two threads at once, 6 reads in threads that end, as often as its argument says
- * from bit 8 on. Ends with 0, or the line that was wrong. */
+ * from bit 8 on, 7 reads an event passed on, 8 passes events on. Ends with 0, or the line that was wrong. */
 #include <linux/input-event-codes.h>
 
 #include "drivers/input.h"
@@ -14,7 +14,7 @@
     if (!(holds))  \
     return __LINE__
 
-enum { KEYBOARD, MOUSE, EVENTS, SOURCES, BYTES = 32, EVENTS_MAX = 16 };
+enum { KEYBOARD, MOUSE, EVENTS, PASSED, SOURCES, BYTES = 32, EVENTS_MAX = 16 };
 
 static struct ps2_byte bytes[BYTES];
 static struct input_event events[EVENTS_MAX + 1];
@@ -66,6 +66,53 @@ static int try_events(void)
     TRY(duet_event_read(events, 2 * MS) == 0 && (uint64_t)(duet_clock() - begin_ns) >= 2 * MS);
     TRY(duet_publish(events, 1) == 0);
     TRY(duet_event_read((struct input_event *)WILD, 0) == -DUET_ERROR_INVALID);
+    return 0;
+}
+
+/* What only the shell may. */
+static int try_denied(void)
+{
+    static char text[64];
+
+    for (uint64_t i = 0; i < 8; i++) {
+        TRY(duet_report(i, text, sizeof(text)) == -DUET_ERROR_DENIED);
+        TRY(duet_bench(i) == -DUET_ERROR_DENIED);
+        TRY(duet_power(i) == -DUET_ERROR_DENIED);
+    }
+    return 0;
+}
+
+/* Its events are what another one passes on, and nothing that was meant for one before it. */
+static int try_passing(void)
+{
+    int64_t status = -1;
+    uint64_t child;
+
+    TRY(duet_claim(EVENTS) == 0);
+    for (unsigned i = 0; i < EVENTS_MAX; i++)
+        events[i] = (struct input_event){.type = INPUT_TEXT, .text = (char)('a' + i)};
+    for (unsigned times = 0; times < 2; times++) {
+        TRY(duet_publish(events, 1) == -DUET_ERROR_NOT_FOUND);
+        child = (uint64_t)duet_spawn("claims", 6, 7);
+        TRY(duet_wait_for(child, &status, MS / 10) == -DUET_ERROR_BUSY);
+        for (unsigned tries = 0; tries < 1000 && duet_publish(events, 2) == -DUET_ERROR_NOT_FOUND; tries++)
+            (void)duet_sleep(MS / 10);
+        TRY(duet_event_read(events + EVENTS_MAX, UINT64_MAX) == 1 && events[EVENTS_MAX].type == INPUT_ENDED);
+        TRY(duet_wait_for(child, &status, 0) == 0 && status == 0);
+        TRY(duet_wait_for(child, &status, 0) == -DUET_ERROR_NOT_FOUND);
+        TRY(duet_event_read(events + EVENTS_MAX, 0) == 0);
+    }
+    TRY(duet_publish(events, EVENTS_MAX + 1) == -DUET_ERROR_INVALID);
+    TRY(duet_publish((const struct input_event *)WILD, 1) == -DUET_ERROR_INVALID);
+    return 0;
+}
+
+/* Takes one of the two that come: the other is nobody's. */
+static int take_passed(void)
+{
+    (void)duet_sleep(MS);
+    TRY(duet_claim(EVENTS) == -DUET_ERROR_BUSY && duet_claim(PASSED) == 0 && duet_claim(PASSED) == -DUET_ERROR_BUSY);
+    TRY(duet_event_read(events, UINT64_MAX) == 1 && events[0].type == INPUT_TEXT && events[0].text == 'a');
     return 0;
 }
 
@@ -129,7 +176,8 @@ int main(uint64_t argument)
     case 0:
         wrong = try_unclaimed();
         wrong = wrong ? wrong : try_port();
-        return wrong ? wrong : try_events();
+        wrong = wrong ? wrong : try_events();
+        return wrong ? wrong : try_denied();
     case 1:
         TRY(duet_claim(KEYBOARD) == -DUET_ERROR_BUSY);
         return 0;
@@ -143,6 +191,10 @@ int main(uint64_t argument)
         return read_event(UINT64_MAX);
     case 5:
         return try_two();
+    case 7:
+        return take_passed();
+    case 8:
+        return try_passing();
     default:
         return read_in_threads(argument >> 8);
     }
