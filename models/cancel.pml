@@ -7,13 +7,13 @@
  * left out, since they wait as receivers do.
  *
  * src/executor/executor.c: task_wake task_cancel task_retire task_finish task_settle task_end task_attend task_poll
- * src/executor/executor.c: executor_rest
+ * src/executor/executor.c: task_signal task_signal_waiter task_retire_new executor_rest
  * src/executor/channel.c: reveal begin withhold end offer_message send_now receive_now channel_send_rarely
  * src/executor/channel.c: receive_poll receive_drop
  * src/executor/channel.h: channel_send_try
  * src/executor/task_join.c: task_join_poll task_join_drop task_take_value
  * src/lib/waiters.h: waiters_wait waiter_leave waiters_wake_first
- * src/lib/completion.h: completion_register completion_unregister completion_signal
+ * src/lib/completion.h: completion_register completion_unregister completion_signal completion_signal_unwaited
  */
 #define NONE 0
 #define FIRST 1  /* ready once it has a message */
@@ -186,12 +186,32 @@ active proctype device()
 
 /* ---- the executor's thread ---- */
 
+/* A part of a step. The waker is one that its owner has not taken back. */
+inline waker_wake(waker)
+{
+    if
+    :: waker != NOBODY -> assert(!(waker == JOIN && gone)); woken[waker] = true
+    :: else
+    fi
+}
+
+/* In task_signal_waiter()'s critical section. */
 inline completion_signal()
 {
+#ifdef PLANT_SIGNALS_OPEN
     d_step { assert(!freed && done != DONE); was = done; done = DONE };
+    d_step { waker_wake(was); was = NOBODY }
+#else
+    d_step { assert(!freed && done != DONE); was = done; done = DONE; waker_wake(was); was = NOBODY }
+#endif
+}
+
+inline task_signal()
+{
+    d_step { assert(!freed); unwaited = (done == NOBODY); done = (unwaited -> DONE : done) };
     if
-    :: was != NOBODY -> d_step { assert(!(was == JOIN && gone)); woken[was] = true; was = NOBODY }
-    :: else
+    :: unwaited -> unwaited = false
+    :: else -> completion_signal()
     fi
 }
 
@@ -202,7 +222,7 @@ inline task_retire()
 #ifndef PLANT_RETIRE_AT_ONCE
     :: was -> d_step { state[task] = state[task] | SPECIAL | ENDED; was = 0 }
 #endif
-    :: else -> was = 0; completion_signal()
+    :: else -> was = 0; task_signal()
     fi
 }
 
@@ -271,7 +291,7 @@ inline task_poll()
 active proctype executor_run()
 {
     byte task, got, was, seen;
-    bool ready;
+    bool ready, unwaited;
 
     d_step {
         state[FIRST] = QUEUED | NEW | SPECIAL;
@@ -319,21 +339,14 @@ inline completion_register(waker)
 #endif
 }
 
+/* And the memory of who joined is another's. */
 inline task_join_drop()
 {
     d_step {
-        if
 #ifndef PLANT_JOIN_LEAVES_WAKER
-        :: done == JOIN -> done = NOBODY; gone = true
-#else
-        :: done == JOIN -> gone = true
+        done = (done == JOIN -> NOBODY : done);
 #endif
-#ifdef JOINER_LEAVES
-        :: else -> gone = true
-#else
-        :: else
-#endif
-        fi
+        gone = true
     }
 }
 

@@ -8,9 +8,10 @@
  * The including model first defines THREADS, of which number 0 is the idle one, and PRIORITIES; its threads are
  * processes 1, 2, and so on, its handlers those that follow.
  *
- * src/thread/sched.c: preempt_current preempt_rarely preempt yield_rarely thread_yield
+ * src/thread/sched.c: preempt_current preempt_rarely preempt yield_rarely thread_yield make_ready_unequal
+ * src/thread/sched.c: make_ready_rarely
  * src/thread/sched.h: sched_preempt_due
- * src/thread/switching.h: ring_next ready_insert ready_remove_current slice_contended switch_to pick switch_away
+ * src/thread/switching.h: ring_next ready_insert_first ready_insert ready_remove slice_contended switch_to pick switch_away
  * src/thread/switching.h: end_turn_if_over leave make_ready make_ready_last wait
  * src/thread/thread.c: sched_idle
  * src/kernel/x86_64/arch.S: cpu_wait
@@ -63,11 +64,11 @@ inline ready_insert(thread)
     ready[level[thread]]!thread
 }
 
-/* The running thread is the first of its ring. */
-inline ready_remove_current()
+/* The running thread, which is the first of its ring. */
+inline ready_remove(thread)
 {
-    ready[level[current]]?first;
-    assert(first == current)
+    ready[level[thread]]?first;
+    assert(first == thread)
 }
 
 inline next_turn()
@@ -87,9 +88,9 @@ inline pick()
     at = 0
 }
 
-inline switch_to(thread, own_flags)
+inline switch_to(previous, thread, own_flags)
 {
-    saved_flags[current] = own_flags;
+    saved_flags[previous] = own_flags;
     irq_on = saved_flags[thread];
     current = thread;
     first = 0
@@ -99,7 +100,7 @@ inline switch_away(own_flags)
 {
     need_resched = false;
     pick();
-    switch_to(first, own_flags)
+    switch_to(current, first, own_flags)
 }
 
 inline preempt_current(own_flags)
@@ -111,7 +112,7 @@ inline preempt_current(own_flags)
     turn_over = false;
     need_resched = false;
     pick();
-    switch_to(first, own_flags)
+    switch_to(current, first, own_flags)
 }
 
 inline make_ready(thread)
@@ -127,7 +128,7 @@ inline make_ready(thread)
 
 inline wait(why)
 {
-    d_step { mine -> condition[current] = why; ready_remove_current(); switch_away(flags) };
+    d_step { mine -> condition[current] = why; ready_remove(current); switch_away(flags) };
     d_step { mine -> skip }
 }
 
@@ -145,16 +146,33 @@ inline leave()
     irq_restore()
 }
 
+/* Of one more urgent that is the first of its ring, the flag is set without comparing. */
+inline make_ready_last(thread)
+{
+    d_step {
+        mine ->
+        if
+        :: level[thread] > level[current] && len(ready[level[thread]]) == 0 ->
+            ready_insert(thread);
+#ifndef PLANT_URGENT_UNNOTED
+            need_resched = true
+#endif
+        :: else -> make_ready(thread)
+        fi
+    };
+    leave()
+}
+
 inline thread_yield()
 {
     irq_save();
     d_step {
         mine ->
         if
-        :: need_resched || !preemptive -> need_resched = false; next_turn(); pick(); switch_to(first, flags)
+        :: need_resched || !preemptive -> need_resched = false; next_turn(); pick(); switch_to(current, first, flags)
         :: else ->
             if
-            :: contended -> next_turn(); ready[level[current]]?<first>; switch_to(first, flags)
+            :: contended -> next_turn(); ready[level[current]]?<first>; switch_to(current, first, flags)
             :: else -> irq_on = flags
             fi
         fi

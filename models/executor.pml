@@ -1,14 +1,16 @@
 /*
- * The executor: its inbox, its batches, the urgent lane (LANES), and how its thread falls asleep.
+ * The executor: its inbox, its batches, the urgent lane (LANES), how its thread falls asleep, and how it is stopped (STOP).
  *
  * Every access that is atomic in C is a step, and wakers are processes that step between any two of the executor's: an
  * interrupt, which in the kernel would run through, is one of them. Parking is a token, which is what park.pml shows.
  *
- * src/executor/executor.h: executor_push task_start
+ * src/executor/executor.h: executor_push task_start executor_spawn
  * src/executor/executor.c: task_wake is_task in_order executor_poll_batch executor_rest executor_run executor_round
  * src/executor/executor.c: task_poll task_poll_future task_retire task_finish task_end task_attend
  * src/executor/executor.c: append executor_collect executor_next executor_poll_lanes
+ * src/executor/executor.c: executor_spawn_urgent executor_attend executor_rest_attended executor_stop executor_stopped
  * src/kernel/executor_thread.c: park
+ * src/thread/sched.c: park thread_park_between_polls
  */
 #define NONE 0
 #define A 1
@@ -21,10 +23,12 @@
 #define ENDS_AFTER 2   /* B is ready once it has seen as many posts */
 
 byte inbox = ASLEEP;      /* executor->inbox */
+bool attention;           /* executor->attention: EXECUTOR_URGENT with LANES, EXECUTOR_STOP with STOP */
+bool listed;              /* B is in executor->all */
 byte next_of[TASKS + 1];  /* task->next */
 bool queued[TASKS + 1];   /* TASK_QUEUED */
 bool ended[TASKS + 1];    /* TASK_ENDED */
-bool started;
+bool started, returned;
 bool token, parked;       /* the parent's, which is the executor's thread */
 byte posted[TASKS + 1];   /* for a task to see */
 byte seen;                /* by B */
@@ -35,7 +39,7 @@ bool freed[TASKS + 1];    /* its owner's again */
 byte passed[TASKS + 1];   /* bit t: t was polled while it was linked */
 byte kept_waiting;        /* polls begun of tasks that are not urgent while the urgent one was linked */
 
-inline thread_park()
+inline thread_park_between_polls()
 {
     parked = true;
 #ifdef PLANT_PARK_CLEARS_TOKEN
@@ -121,9 +125,12 @@ active proctype starter()
     byte head;
     bool was_queued, swapped;
 
+#ifndef STOP /* it never ends */
     task_start(A);
+#endif
     task_start(B);
 #ifdef LANES
+    attention = true; /* executor_spawn_urgent() */
     task_start(URGENT);
 #endif
     started = true;
@@ -135,15 +142,34 @@ active proctype device()
     byte head;
     bool was_queued, swapped;
 
-    started -> post(A);
+    started ->
+#ifndef STOP
+    post(A);
+#endif
     post(B)
 }
+
+#ifdef STOP
+active proctype executor_stop()
+{
+    started ->
+#ifdef PLANT_WAKES_BEFORE_STOP
+    token = true;
+    attention = true
+#else
+    attention = true;
+#ifndef PLANT_STOP_WAKES_NOBODY
+    token = true
+#endif
+#endif
+}
+#endif
 
 /* ---- the executor's thread; `task` is the one it polls ---- */
 
 inline task_finish()
 {
-    d_step { assert(!linked[task] && !freed[task]); freed[task] = true }
+    d_step { assert(!linked[task] && !freed[task]); freed[task] = true; listed = false }
 }
 
 inline task_retire()
@@ -151,7 +177,10 @@ inline task_retire()
     d_step { was_queued = queued[task]; queued[task] = true };
     if
 #ifndef PLANT_RETIRE_AT_ONCE
-    :: was_queued -> was_queued = false; ended[task] = true
+    :: was_queued -> was_queued = false; ended[task] = true /* task_retire_later() */
+#if defined(STOP) && !defined(PLANT_RETIRE_UNLISTED)
+        ; listed = true
+#endif
 #endif
     :: else -> task_finish()
     fi
@@ -183,7 +212,7 @@ inline pass()
     if
 #ifdef LANES
     :: task == URGENT -> kept_waiting = 0
-    :: task != URGENT && linked[URGENT] -> kept_waiting++; assert(kept_waiting < 2)
+    :: task != URGENT && linked[URGENT] && attended -> kept_waiting++; assert(kept_waiting < 2)
 #else
     :: task != A && linked[A] -> assert(!(passed[A] & 1 << task)); passed[A] = passed[A] | 1 << task
     :: task != B && linked[B] -> assert(!(passed[B] & 1 << task)); passed[B] = passed[B] | 1 << task
@@ -208,7 +237,11 @@ inline task_poll()
 #endif
         if
         :: ready -> ready = false; task_retire()
+#ifdef STOP
+        :: else -> listed = true /* task_settle() */
+#else
         :: else
+#endif
         fi
     fi
 }
@@ -334,53 +367,85 @@ inline executor_poll_lanes()
     od;
     atomic { most = 0; turns = 0; task = NONE }
 }
-#define lanes_empty (len(batch) == 0 && len(urgent) == 0)
+#endif
+
+/* Falls asleep, which `polled` then says, unless the inbox is another than these. */
+inline fall_asleep(none, asleep)
+{
+#ifdef PLANT_SLEEPS_WITHOUT_COMPARING
+    inbox = ASLEEP;
+    polled = true
 #else
-#define lanes_empty true
+    d_step {
+        if
+        :: inbox == none || inbox == asleep -> inbox = ASLEEP; polled = true
+        :: else
+        fi
+    }
+#endif
+}
+
+#ifdef LANES
+inline executor_rest()
+{
+    if
+    :: len(batch) == 0 && len(urgent) == 0 -> fall_asleep(NONE, ASLEEP)
+    :: else
+    fi
+}
+#else
+inline executor_rest()
+{
+    fall_asleep(NONE, ASLEEP)
+}
+#endif
+
+/* One step: but for the inbox it looks at what nobody changes meanwhile. */
+#ifdef STOP
+#define executor_stopped (attention && !IS_TASK(inbox) && !listed)
+#else
+#define executor_stopped false
 #endif
 
 active proctype executor_run()
 {
     byte head, task, next, before, after;
-    bool was_queued, swapped, found, ready, polled;
+    bool was_queued, swapped, found, ready, polled, attended;
 #ifdef LANES
     byte turns, most;
 #endif
 
     do
     ::
-        do
-        ::
+        attended = attention;
+        /* executor_attend(), if it is, else the inbox alone */
 #ifdef LANES
-            executor_poll_lanes();
-#else
-            executor_poll_batch();
-#endif
-            if
-            :: polled -> polled = false
-            :: else -> break
-            fi
-        od;
-        /* executor_rest() */
         if
-        :: lanes_empty ->
-#ifdef PLANT_SLEEPS_WITHOUT_COMPARING
-            inbox = ASLEEP; polled = true;
+        :: attended -> executor_poll_lanes()
+        :: else -> executor_poll_batch()
+        fi;
 #else
-            d_step {
-                if
-                :: inbox == NONE || inbox == ASLEEP -> inbox = ASLEEP; polled = true
-                :: else
-                fi
-            };
+        executor_poll_batch();
 #endif
+        if
+        :: polled -> polled = false
+        :: else ->
             if
-            :: polled -> polled = false; thread_park()
+            :: attended -> executor_rest()
+            :: else -> fall_asleep(NONE, NONE)
+            fi;
+            if
+            :: polled ->
+                polled = false;
+                if
+                :: attended && executor_stopped -> break
+                :: else -> thread_park_between_polls()
+                fi
             :: else
             fi
-        :: else
         fi
-    od
+    od;
+    returned = true
 }
 
 /* Who is parked goes on being parked: see halt() in cpu.pml. */
@@ -391,9 +456,13 @@ active proctype rest()
     od
 }
 
+#ifdef STOP
+ltl it_stops { <> (returned && freed[B]) }
+#else
 ltl a_wake_is_followed_by_a_poll { [] (posted[A] > 0 -> <> (posted[A] == 0)) }
 ltl all_posts_are_seen { <> (seen == ENDS_AFTER) }
 #ifndef LANES
 ltl a_task_ends { <> freed[B] }
 ltl the_executor_falls_asleep { <>[] parked }
+#endif
 #endif

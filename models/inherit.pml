@@ -171,7 +171,7 @@ inline mark_contended(mutex)
 
 inline wait_queue_enter(mutex)
 {
-    ready_remove_current();
+    ready_remove(current);
     condition[current] = WAITING;
     waits_for[current] = mutex;
     wait_queue_insert(mutex, current)

@@ -1,7 +1,7 @@
 /*
  * Wake, park and idle: a thread that waits for what an interrupt and another thread post.
  *
- * src/thread/sched.c: thread_park thread_waker_wake sched_timer_interrupt
+ * src/thread/sched.c: park thread_park thread_park_between_polls thread_waker_wake sched_timer_interrupt
  * src/drivers/ps2_port.h: ps2_wait
  */
 #define THREADS 3
@@ -20,7 +20,6 @@
 bool token[THREADS];
 byte posted;   /* and not taken yet */
 bool wake_due; /* the waiter was woken, and has not looked since */
-
 
 inline start()
 {
@@ -56,18 +55,15 @@ inline thread_park(me)
 inline thread_waker_wake(thread)
 {
     irq_save();
-    d_step {
-        mine ->
-        wake_due = true;
-        if
-        :: condition[thread] == PARKED -> make_ready(thread)
-        :: else ->
+    d_step { mine -> wake_due = true };
+    if
+    :: condition[thread] == PARKED -> make_ready_last(thread)
+    :: else ->
 #ifndef PLANT_WAKE_SETS_NO_TOKEN
-            token[thread] = true
+        d_step { mine -> token[thread] = true };
 #endif
-        fi
-    };
-    leave()
+        irq_restore()
+    fi
 }
 
 active proctype worker()

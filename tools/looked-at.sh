@@ -60,7 +60,7 @@ case ${1:-} in
 --test)
     tree=$(mktemp -d)
     trap 'rm -rf "$tree"' EXIT
-    expect 1 src/thread/sched.c '/^void thread_park(void)/,/^}/s/current->token = false;/current->token = true;/'
+    expect 1 src/thread/sched.c '/^static inline void park(/,/^}/s/current->token = false;/current->token = true;/'
     expect 1 src/executor/executor.c '/bool executor_poll_batch/,/^}/s/task->next; /task->next->next; /'
     expect 1 src/thread/waiting.h '/void wait_queue_insert/,/^}/s/</<=/'
     expect 1 src/kernel/x86_64/arch.S 's/^    sti$/    sti\n    nop/'
