@@ -202,6 +202,7 @@ bench: deps-build deps-bench ## compare the cooperative with the preemptive driv
 	@build/bench/duet-bench --kernel $(KERNEL) --programs $(PROGRAMS) --iso $(ISO) --machine tools/reference-machine --out build/bench \
 	    $(if $(QUICK),--quick)
 	@$(LAB_RUN) merge $(LAB_CELLS)
+	@tools/lab/report.py build/bench
 
 ifneq ($(filter-out full,$(LAB)),)
 $(error LAB=$(LAB) is not known; valid: full)
@@ -210,7 +211,13 @@ LAB_RUN = tools/lab/lab.py --kernel $(KERNEL) --machine tools/reference-machine 
 LAB_CELLS = $(if $(QUICK),--quick) $(if $(LAB),--full)
 
 BASELINE := tests/bench-baseline.json
-.PHONY: bench-list bench-check bench-baseline
+.PHONY: bench-list bench-check bench-baseline report report-test
+report: deps-bench ## make build/bench/report.html anew from the results that are there, Linux's among them
+	@tools/lab/report.py build/bench
+
+report-test: deps-report ## that page in a headless browser: at a desk, on a phone, in the dark, on paper; pictures in build/report
+	@tools/test.sh report browser
+
 bench-list: ## a command for each cell of the lab, a line each, for GNU parallel; `make bench` merges what they leave
 	@$(MAKE) -s kernel
 	@$(LAB_RUN) list $(LAB_CELLS)
@@ -371,9 +378,9 @@ build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 	$(call say,HOSTCC)
 	$(Q)gcc $(HOSTFLAGS) -Itests/qemu -Wno-pedantic -Wno-conversion -O1 $(QEMU_TEST_SRC) -lcriterion -ljansson -o $@
 
-.PHONY: test test-host test-tsan test-compile test-models test-qemu kernels print-flags
+.PHONY: test test-host test-tsan test-compile test-models test-report test-qemu kernels print-flags
 test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
-	@tools/test.sh host tsan compile models fuzz qemu
+	@tools/test.sh host tsan compile models fuzz report qemu
 
 test-host: deps-build deps-test ## the pure core's tests on the host, with address and undefined-behaviour sanitizers
 	@tools/test.sh host
@@ -386,6 +393,9 @@ test-compile: deps-build ## what must not compile, by gcc and clang with the ker
 
 test-models: deps-build deps-test ## the models of models/, by spin, counted like the other tests
 	@tools/test.sh models
+
+test-report: deps-test ## the page of the bench: its numbers against the data, its words against their conditions
+	@tools/test.sh report
 
 print-flags:
 	@echo '$(KFLAGS)'
@@ -456,10 +466,10 @@ format: deps-lint ## rewrite the sources as clang-format wants them
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-bench deps-bench-linux deps-bench-native deps-test deps-lint deps-debug deps-fuzz clean help
+.PHONY: deps deps-build deps-bench deps-bench-linux deps-bench-native deps-test deps-lint deps-debug deps-fuzz deps-report clean help
 deps: ## install every Debian package of deps.txt that is missing
-	@tools/deps.sh build bench bench-linux bench-native test lint debug fuzz
-deps-build deps-bench deps-bench-linux deps-bench-native deps-test deps-lint deps-debug deps-fuzz:
+	@tools/deps.sh build bench bench-linux bench-native test lint debug fuzz report
+deps-build deps-bench deps-bench-linux deps-bench-native deps-test deps-lint deps-debug deps-fuzz deps-report:
 	@tools/deps.sh $(@:deps-%=%)
 
 clean: ## remove everything built

@@ -17,7 +17,7 @@ flat() {
     cat "$@" | tr -s ' \n' '  '
 }
 
-# What can be named: suite/name, area.claim, make target.
+# What can be named: suite/name, report/name, area.claim, make target.
 {
     flat tests/host/*.c tests/qemu/*.c |
         grep -oE '\<Test\( *[a-z0-9_]+, *[a-z0-9_]+|\<ParameterizedTest\([^,]*, *[a-z0-9_]+, *[a-z0-9_]+' |
@@ -25,6 +25,7 @@ flat() {
     sed -nE 's|^    \{"([a-z0-9_]+)", \1\},$|races/\1|p' tests/tsan/races.c
     flat src/kernel/suites/*.c | grep -oE '\<TEST(_PANICS|_LONG)?(_NEEDS)?\( *[a-z0-9_]+, *"[a-z0-9_.]+"' | sed -E 's/.*"(.*)"/\1/'
     flat src/kernel/suites/*.c | grep -oE '\<SWEEP\( *[a-z0-9_]+' | sed -E 's/.*[( ]/sweep./'
+    sed -nE 's|^    def test_([a-z0-9_]+)\(.*|report/\1|p' tests/report/test_*.py
     sed -nE 's/^([a-z-]+):.*/make \1/p' Makefile
 } >"$names"
 

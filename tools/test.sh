@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh [host] [tsan] [compile] [models] [fuzz] [qemu]: builds and runs the tests named, all when none is.
+# test.sh [host] [tsan] [compile] [models] [fuzz] [report] [browser] [qemu]: builds and runs the tests named, all but browser when none is.
 # Shows what failed; the last line is 'N passed, N failed'. A program that does not build or dies counts as one failure.
 # TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
 set -u
@@ -41,11 +41,14 @@ run() {
     failed=$((failed + bad))
 }
 
-# run_counted NAME PROGRAM [ARGUMENT]: runs what ends with 'N passed, N failed' by itself, and adds up what it says.
+# run_counted NAME PROGRAM...: runs what ends with 'N passed, N failed' by itself, and adds up what it says.
 run_counted() {
     echo "== $1"
-    "$2" ${3:+"$3"} >"$log" 2>&1
+    name=$1
+    shift
+    "$@" >"$log" 2>&1
     status=$?
+    set -- "$name"
     good=$(sed -n '$s/^\(fuzz: \)*\([0-9]*\) passed.*/\2/p' "$log")
     bad=$(sed -n '$s/.* \([0-9]*\) failed$/\1/p' "$log")
     if [ -z "$good" ] || [ -z "$bad" ] || [ $((good + bad)) -eq 0 ]; then
@@ -73,7 +76,7 @@ build() {
     done
 }
 
-[ $# -gt 0 ] || set -- host tsan compile models fuzz qemu
+[ $# -gt 0 ] || set -- host tsan compile models fuzz report qemu
 for part in "$@"; do
     case $part in
     host) build host build/host-san/host-tests && run host "$(nproc)" build/host-san/host-tests ;;
@@ -81,9 +84,11 @@ for part in "$@"; do
     compile) run_counted compile tools/compile-tests.sh ;;
     models) run_counted models tools/models.sh ;;
     fuzz) run_counted fuzz tools/fuzz.sh replay ;;
+    report) run_counted report tests/report/run.py test_report ;;
+    browser) run_counted browser tests/report/run.py test_browser ;;
     qemu) build qemu kernels iso build/qemu-tests build/bench/duet-external build/bench/stopwatch.so && run qemu 2 build/qemu-tests ;;
     *)
-        echo "test.sh: '$part' is neither host, tsan, compile, models, fuzz nor qemu"
+        echo "test.sh: '$part' is neither host, tsan, compile, models, fuzz, report, browser nor qemu"
         failed=$((failed + 1))
         ;;
     esac

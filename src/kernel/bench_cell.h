@@ -25,6 +25,7 @@ struct cell {
     uint64_t period_ns;
     uint64_t seed;
     uint32_t handicap_ticks;
+    bool series; /* each event is reported, too */
 };
 
 /* What the injector notes of an event: of its last byte. */
@@ -122,7 +123,8 @@ void load_end(void);
 /* How often it did what it does: lines printed, blocks allocated, interrupts. Context: thread. */
 uint64_t load_done(void);
 
-/* Reports a cell: a line on the console, the cell as JSON, and a histogram for each stage and each difference. */
+/* Reports a cell: a line on the console, the cell as JSON, and a histogram for each stage and each difference;
+ * and with `series` each event. */
 struct cell_counts {
     uint64_t entry; /* of a byte that is injected with interrupts on, to the handler */
     uint64_t switches, polls;

@@ -7,7 +7,7 @@
 #include "thread/arch.h"
 #include "thread/sched.h"
 
-enum { HISTOGRAM_LINE_BYTES = 65536 };
+enum { HISTOGRAM_LINE_BYTES = 65536, SERIES_EVENTS = 50 };
 
 enum stage { STAGE_HANDLER, STAGE_DRIVER, STAGE_EVENT, STAGE_CONSUMER, STAGES };
 static const char *const stage_names[STAGES] = {"handler", "driver", "event", "consumer"};
@@ -260,9 +260,33 @@ static void send_histograms(const struct stream *stream)
     }
 }
 
+/* Of each event when it was injected, in ticks since the first was, and how long it took until it was published. */
+static void send_series(const struct stream *stream)
+{
+    static char line[CONSOLE_LINE_BYTES];
+
+    sample_stage(stream, STAGE_EVENT, false);
+    for (uint32_t i = 0; i < stream->consumer.delivered;) {
+        uint32_t end = i + SERIES_EVENTS;
+        struct json json;
+
+        json_begin(&json, line, sizeof(line));
+        json_cell(&json, "series", stream->cell);
+        json_array_begin(&json, "values");
+        for (; i < end && i < stream->consumer.delivered; i++) {
+            json_unsigned(&json, NULL, injection_of(stream, i)->injected - stream->injections[0].injected);
+            json_unsigned(&json, NULL, cell_samples[i]);
+        }
+        json_array_end(&json);
+        console_send_json(&json);
+    }
+}
+
 void cell_report(const struct stream *stream, const struct stream *other, const struct cell_counts *counts)
 {
     print_cell(stream);
     send_cell(stream, other, counts);
     send_histograms(stream);
+    if (stream->cell->series)
+        send_series(stream);
 }

@@ -239,6 +239,7 @@ static enum status matrix(const struct options *options)
 {
     struct cell cell = {.events = (uint32_t)options->events,
                         .seed = options->seed,
+                        .series = options->series,
                         .arrival = options->arrival,
                         .arrival_text = options->arrival_text};
     enum status status = STATUS_OK;

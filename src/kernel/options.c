@@ -71,6 +71,7 @@ enum option_index {
     OPTION_QUANTUM,
     OPTION_SPAN,
     OPTION_SEED,
+    OPTION_SERIES,
     OPTION_TM,
     OPTION_TEST,
     OPTION_INHERITANCE,
@@ -129,6 +130,7 @@ static const struct option table[OPTIONS] = {
                      .valid = "a duration from 100ms to 100s, such as 10s"},
     [OPTION_SEED] =
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
+    [OPTION_SERIES] = {.key = "series", .kind = OPTION_CHOICE, .choices = CHOICES("off", "on")},
     [OPTION_TM] = {.key = "tm",
                    .kind = OPTION_DURATION,
                    .minimum = 1000000,
@@ -230,6 +232,7 @@ void options_read(const char *line, struct options *options)
                                 .inheritance = values[OPTION_INHERITANCE].choice == 0,
                                 .insight = values[OPTION_INSIGHT].choice == 1,
                                 .seed = values[OPTION_SEED].number,
+                                .series = values[OPTION_SERIES].choice == 1,
                                 .tm_ns = values[OPTION_TM].number,
                                 .irq = values[OPTION_IRQ].choice,
                                 .irqoff = values[OPTION_IRQOFF].choice == 1,

@@ -112,6 +112,9 @@ def take(objects):
     for o in objects:
         if o["event"] == "histogram":
             cell["histograms"][o["of"]][o["name"]] = {k: o[k] for k in ("n", "min", "max", "sum", "worst", "buckets")}
+    series = [number for o in objects if o["event"] == "series" for number in o["values"]]
+    if series:
+        cell["series"] = series
     for of, names in cell["histograms"].items():
         if set(names) != set(cell[of]):
             raise Failure("not every figure of '%s' has its histogram" % of)
@@ -135,6 +138,11 @@ def complain(cell, words):
             return "asked for %s, got %s" % (word, cell[key])
         if key in ("events",) and cell["injected"] != int(value):
             return "injected %d events, asked for %s" % (cell["injected"], value)
+    if "series=on" in words.split():
+        latencies = cell.get("series", [])[1::2]
+        event = cell["histograms"]["stages"]["event"]
+        if (len(latencies), sum(latencies)) != (event["n"], event["sum"]):
+            return "the series is not of the events that the histogram is of"
     for names in cell["histograms"].values():
         for name, one in names.items():
             if one["n"] != cell["delivered"] or sum(one["buckets"][1::2]) != one["n"]:
@@ -172,10 +180,11 @@ def load(options, name, words):
 
 
 def write(path, text):
-    """A complete file or none."""
-    with open(path + ".partial", "w", encoding="utf-8") as out:
+    """A complete file or none; of several processes that write it, one's."""
+    partial = "%s.%d.partial" % (path, os.getpid())
+    with open(partial, "w", encoding="utf-8") as out:
         out.write(text)
-    os.replace(path + ".partial", path)
+    os.replace(partial, path)
 
 
 def run_cell(options, cell, extra=()):
@@ -322,7 +331,7 @@ def merged_seeds(cells):
     """Cells that differ in their seed alone, as one: so many events support further percentiles."""
     groups = {}
     for cell in cells:
-        words = tuple(w for w in cell["words"].split() if not w.startswith(("seed=", "events=")))
+        words = tuple(w for w in cell["words"].split() if not w.startswith(("seed=", "events=", "series=")))
         groups.setdefault(words, []).append(cell)
     merged = []
     for words, group in groups.items():

@@ -150,4 +150,6 @@ def command_line(cell, extra=(), quick=False):
     words += ["%s=%s" % item for item in cell.items()]
     if not any(word.startswith("events=") for word in extra):
         words.append("events=%d" % events(cell, quick))
+    if factor(cell) == "base":
+        words.append("series=on")
     return " ".join(words + list(extra))
