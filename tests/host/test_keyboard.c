@@ -492,6 +492,7 @@ static void run(struct output *into, enum driver_style style, unsigned change_ev
             continue;
         changed_at = fed;
         style = (style + 1) % styles;
+        style += style == DRIVER_USER; /* which is no driver of the kernel's */
         driver_stop();
         driver_start(style);
     }
@@ -572,14 +573,14 @@ Test(keyboard, does_the_same_in_the_interrupt_handler_and_by_polling)
     run(&outputs[0], DRIVER_THREAD, UINT32_MAX);
     run(&outputs[1], DRIVER_ISR, UINT32_MAX);
     run(&outputs[2], DRIVER_POLL, UINT32_MAX);
-    styles = 4;
+    styles = DRIVER_POLL + 1;
     run(&outputs[3], DRIVER_ASYNC, 5);
     for (unsigned i = 1; i < 4; i++)
         expect_same_but_for_style(&outputs[0], &outputs[i]);
     cr_assert_eq(count_style(&outputs[1], DRIVER_ISR), outputs[1].count);
     cr_assert_eq(count_style(&outputs[2], DRIVER_POLL), outputs[2].count);
     for (enum driver_style style = DRIVER_ASYNC; style <= DRIVER_POLL; style++)
-        cr_assert_gt(count_style(&outputs[3], style), outputs[3].count / 6);
+        cr_assert(style == DRIVER_USER || count_style(&outputs[3], style) > outputs[3].count / 6);
 }
 
 /* Before the interrupt's end; and once closed it leaves the bytes for the next. */

@@ -29,7 +29,10 @@ import plan
 
 PASSED = 33
 LIMIT_S = 600
-PATHS = {"async": "task", "thread": "thread", "isr": "isr", "poll": "poll"}
+# The source that a style has to itself, and its object, in the kernel's folder.
+SOURCES = {style: ("src/drivers/%%s_%s.c" % path, "src/drivers/%%s_%s.c.o" % path)
+           for style, path in (("async", "task"), ("thread", "thread"), ("isr", "isr"), ("poll", "poll"))}
+SOURCES["user"] = ("src/user/programs/%s.c", "user/src/user/programs/%s.c.o")
 
 
 class Failure(Exception):
@@ -44,9 +47,12 @@ def machine_arguments(path):
         return " ".join(line.strip() for line in lines if not line.startswith("#"))
 
 
-def digest(path):
-    with open(path, "rb") as kernel:
-        return hashlib.sha256(kernel.read()).hexdigest()
+def digest(*paths):
+    whole = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as part:
+            whole.update(part.read())
+    return whole.hexdigest()
 
 
 def file_name(name):
@@ -57,7 +63,8 @@ def qemu_command(options, words, stem):
     return (["qemu-system-x86_64"] + options.arguments.split()
             + ["-display", "none", "-no-reboot", "-monitor", "none", "-parallel", "none",
                "-serial", "file:%s.com1" % stem, "-serial", "file:%s.com2" % stem,
-               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", options.kernel, "-append", words])
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", options.kernel,
+               "-initrd", options.programs, "-append", words])
 
 
 running = set()
@@ -318,9 +325,9 @@ def code_of(options):
     code = {}
     for device in ("keyboard", "mouse"):
         code[device] = {}
-        for style, path in PATHS.items():
-            source = "src/drivers/%s_%s.c" % (device, path)
-            code[device][style] = {"text": text_bytes("%s/%s.o" % (folder, source)), "lines": source_lines(source)}
+        for style, (source, made) in SOURCES.items():
+            code[device][style] = {"text": text_bytes(os.path.join(folder, made % device)),
+                                   "lines": source_lines(source % device)}
         shared = ["src/drivers/%s.c" % device, "src/drivers/ps2_port.c", "src/drivers/input.c"]
         code[device]["shared"] = {"text": sum(text_bytes("%s/%s.o" % (folder, s)) for s in shared),
                                   "lines": sum(map(source_lines, shared))}
@@ -448,6 +455,7 @@ def parse(arguments):
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_intermixed_args(arguments)
     options.words = options.words.split()
+    options.programs = os.path.join(os.path.dirname(options.kernel), "programs.tar")
     options.arguments = machine_arguments(options.machine)
     options.spent = {}
     return options
@@ -470,7 +478,7 @@ def main(arguments):
                                                          " ".join("%s=%s" % i for i in cell.items())))
         return 0
     try:
-        options.digest, options.qemu = digest(options.kernel), qemu_version()
+        options.digest, options.qemu = digest(options.kernel, options.programs), qemu_version()
         os.makedirs(os.path.join(options.out, "lab"), exist_ok=True)
         if options.command == "cell":
             cell, extra = plan.parse(options.cell)

@@ -2,7 +2,7 @@
 
 import itertools
 
-STYLES = ("async", "thread", "isr", "poll")
+STYLES = ("async", "thread", "user", "isr", "poll")
 PRIORITIES = ("equal", "high")
 BASE = {
     "driver": None,
@@ -44,6 +44,14 @@ BOUNDS = {
     "preempt": ["off"],
     "kpreempt": ["off"],
 }
+# A process is a thread with a boundary: what makes it wait, and what makes a burst cross it once.
+USER = {
+    "load": ["idle", "threads:4", "threads:16", "tasks:1ms", "ready:1000", "print", "alloc", "irqstorm"],
+    "device": ["mouse"],
+    "arrival": ARRIVALS,
+    "quantum": ["1ms"],
+    "kpreempt": ["off"],
+}
 QUICK = {"load": ["idle", "tasks:100us", "tasks:100us:yield"], "arrival": ["burst:16"], "preempt": ["off"]}
 
 EVENTS = 1000
@@ -52,7 +60,10 @@ INSTRUCTIONS_MAX = 2 * 10**9
 
 
 def possible(cell):
-    """A neighbour that is always ready never lets go where nothing preempts."""
+    """A neighbour that is always ready never lets go where nothing preempts; and two drivers in ring 3 publish to one
+    queue, whose reader would have to tell them apart."""
+    if cell["driver"] == "user" and cell["load"] == "both":
+        return False
     return cell["preempt"] == "on" or not cell["load"].startswith(("tasks", "ready"))
 
 
@@ -75,7 +86,7 @@ def default_lab(quick):
         if quick:
             factors = QUICK if driver in ("async", "thread") else {}
         else:
-            factors = FACTORS if driver in ("async", "thread") else BOUNDS
+            factors = FACTORS if driver in ("async", "thread") else USER if driver == "user" else BOUNDS
         yield from around(base, factors)
 
 
