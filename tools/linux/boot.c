@@ -48,7 +48,8 @@ char **linux_command(const struct qemu_machine *machine, const char *folder, con
     char *line = text_format("console=ttyS0 panic=-1 %s", words);
     char *com1 = text_format("%s.com1", name);
     char *com2 = text_format("%s.com2", name);
-    char **command = qemu_command(machine, &(struct qemu_boot){image, NULL, line, com1, com2});
+    char **command = qemu_command(machine,
+                                  &(struct qemu_boot){.kernel = image, .words = line, .com1 = com1, .com2 = com2});
     char **joined = command_with((const char *const *)command, (const char *const[]){"-initrd", initramfs, NULL});
 
     remove(com2);

@@ -102,7 +102,9 @@ static char **base_command(const struct run *run, const struct setting *setting)
     if (run->cell->pace == PACE_FREE && icount) /* the last of the machine's words */
         *icount = '\0';
     command = is_duet(run->cell)
-                  ? qemu_command(&machine, &(struct qemu_boot){setting->duet, NULL, words, com1, run->com2})
+                  ? qemu_command(
+                        &machine,
+                        &(struct qemu_boot){.kernel = setting->duet, .words = words, .com1 = com1, .com2 = run->com2})
                   : linux_command(&machine, setting->kernels, run->cell->system, words, name);
     remove(run->com2);
     free(words);
