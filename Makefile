@@ -211,9 +211,13 @@ LAB_RUN = tools/lab/lab.py --kernel $(KERNEL) --machine tools/reference-machine 
 LAB_CELLS = $(if $(QUICK),--quick) $(if $(LAB),--full)
 
 BASELINE := tests/bench-baseline.json
-.PHONY: bench-list bench-check bench-baseline report report-test
+.PHONY: bench-list bench-check bench-baseline report report-test trace
 report: deps-bench ## make build/bench/report.html anew from the results that are there, Linux's among them
 	@tools/lab/report.py build/bench
+
+trace: deps-build deps-bench ## record what happens in a cell (CELL='driver=thread load=both') as build/bench/trace.json, for Perfetto
+	@$(MAKE) -s kernel
+	@tools/lab/trace.py --kernel $(KERNEL) --out build/bench $(CELL)
 
 report-test: deps-report ## that page in a headless browser: at a desk, on a phone, in the dark, on paper; pictures in build/report
 	@tools/test.sh report browser

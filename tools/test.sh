@@ -84,7 +84,10 @@ for part in "$@"; do
     compile) run_counted compile tools/compile-tests.sh ;;
     models) run_counted models tools/models.sh ;;
     fuzz) run_counted fuzz tools/fuzz.sh replay ;;
-    report) run_counted report tests/report/run.py test_report ;;
+    report)
+        run_counted report tests/report/run.py test_report
+        run_counted trace tests/report/run.py test_trace
+        ;;
     browser) run_counted browser tests/report/run.py test_browser ;;
     qemu) build qemu kernels iso build/qemu-tests build/bench/duet-external build/bench/stopwatch.so && run qemu 2 build/qemu-tests ;;
     *)

@@ -3,6 +3,7 @@
 
 #include "executor/async.h"
 #include "executor/internal.h"
+#include "lib/trace.h"
 
 enum {
     PROBES = 16,
@@ -40,6 +41,7 @@ void insight_wake(struct waker *waker)
         if (!task_queued(task))
             line->woken_ns = task->executor->clock();
     }
+    trace_note(TRACE_TASK_WAKE, (uintptr_t)task);
     task_wake(waker);
 }
 
@@ -95,7 +97,9 @@ void insight_poll(struct executor *executor, struct task *task)
         line->waiting_ns += line->woken_ns ? begin_ns - line->woken_ns : 0;
         line->woken_ns = 0;
     }
+    trace_note(TRACE_POLL, (uintptr_t)task);
     live = task_turn(executor, task);
+    trace_note(TRACE_POLL_END, (uintptr_t)task);
     if (line) {
         line->polled_ns = executor->clock();
         insight->poll_ns += line->polled_ns - begin_ns;

@@ -26,6 +26,7 @@ struct cell {
     uint64_t seed;
     uint32_t handicap_ticks;
     bool series; /* each event is reported, too */
+    bool trace;  /* and what happened */
 };
 
 /* What the injector notes of an event: of its last byte. */
@@ -132,6 +133,14 @@ struct cell_counts {
     struct driver_memory memory;
 };
 void cell_report(const struct stream *stream, const struct stream *other, const struct cell_counts *counts);
+
+/* Records what happens from the first of these to the second; sends it once the cell has ended, with the moments of
+ * each event, `stages` each, and the names of threads that were there at the beginning or when they were asked for.
+ * STATUS_NO_MEMORY: there is none for it. Context: thread. */
+enum status cell_trace_begin(void) must_check;
+void cell_trace_names(void);
+void cell_trace_end(void);
+void cell_trace_send(const uint64_t *at, uint32_t events, uint32_t stages);
 
 /* What cell_report() reads besides: when the driver went on with each byte, and when it had published each event. */
 extern uint64_t *cell_resumed_at, *cell_published_at;

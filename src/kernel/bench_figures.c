@@ -2,6 +2,7 @@
 #include "kernel/bench_cell.h"
 #include "kernel/console.h"
 #include "kernel/input.h"
+#include "kernel/kmalloc.h"
 #include "kernel/x86_64/clock.h"
 #include "lib/histogram.h"
 #include "thread/arch.h"
@@ -282,6 +283,25 @@ static void send_series(const struct stream *stream)
     }
 }
 
+/* What happened, and when each event came to each stage. */
+static void send_trace(const struct stream *stream)
+{
+    uint32_t delivered = stream->consumer.delivered, moments = STAGES + 1;
+    uint64_t *at = kzalloc(delivered ? delivered : 1, moments * sizeof(*at));
+
+    if (!at)
+        panic("no memory for the trace's events");
+    for (uint32_t stage = STAGE_HANDLER; stage <= STAGES; stage++) {
+        uint32_t resumed = 0;
+
+        for (uint32_t i = 0; i < delivered; i++)
+            at[i * moments + (stage + 1) % moments] = stage == STAGES ? injection_of(stream, i)->injected
+                                                                      : stage_at(stream, stage, i, &resumed);
+    }
+    cell_trace_send(at, delivered, moments);
+    kfree(at);
+}
+
 void cell_report(const struct stream *stream, const struct stream *other, const struct cell_counts *counts)
 {
     print_cell(stream);
@@ -289,4 +309,6 @@ void cell_report(const struct stream *stream, const struct stream *other, const 
     send_histograms(stream);
     if (stream->cell->series)
         send_series(stream);
+    if (stream->cell->trace)
+        send_trace(stream);
 }

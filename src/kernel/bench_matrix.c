@@ -114,6 +114,8 @@ static enum status observe(const struct cell *cell, size_t count, struct cell_co
     counts->polls = polls() - counts->polls;
     counts->driver_ns = driver_run_ns(cell) - counts->driver_ns;
     counts->consumer_ns = thread_run_ns(&streams[0].consumer.thread) - counts->consumer_ns;
+    if (cell->trace)
+        cell_trace_names();
     load_end();
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         stream_wait(&streams[i], REST_NS);
@@ -139,8 +141,12 @@ static enum status streams_run(const struct cell *cell, size_t count, struct cel
 
     while (begun < count && (status = stream_begin(&streams[begun])) == STATUS_OK)
         begun++;
+    if (status == STATUS_OK && cell->trace)
+        status = cell_trace_begin();
     if (status == STATUS_OK)
         status = observe(cell, count, counts);
+    if (cell->trace)
+        cell_trace_end();
     for (size_t i = 0; i < begun; i++)
         stream_finish(&streams[i]);
     probes_stop(cell);
@@ -244,6 +250,7 @@ static enum status matrix(const struct options *options)
     struct cell cell = {.events = (uint32_t)options->events,
                         .seed = options->seed,
                         .series = options->series,
+                        .trace = options->trace,
                         .arrival = options->arrival,
                         .arrival_text = options->arrival_text};
     enum status status = STATUS_OK;

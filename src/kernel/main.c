@@ -142,8 +142,8 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
         irqoff_start();
     sched_start(&boot_thread, boot_stack, (size_t)(boot_stack_top - boot_stack), options.quantum_ns);
     sched_choose();
-    interrupt_set_insight(options.insight);
-    executor_thread_insight = options.insight;
+    interrupt_set_insight(options.insight || options.trace);
+    executor_thread_insight = options.insight || options.trace;
     irq_restore(IRQ_ENABLED);
     irqoff_reset();
     input_init();

@@ -72,6 +72,7 @@ enum option_index {
     OPTION_SPAN,
     OPTION_SEED,
     OPTION_SERIES,
+    OPTION_TRACE,
     OPTION_TM,
     OPTION_TEST,
     OPTION_INHERITANCE,
@@ -131,6 +132,7 @@ static const struct option table[OPTIONS] = {
     [OPTION_SEED] =
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
     [OPTION_SERIES] = {.key = "series", .kind = OPTION_CHOICE, .choices = CHOICES("off", "on")},
+    [OPTION_TRACE] = {.key = "trace", .kind = OPTION_CHOICE, .choices = CHOICES("off", "on")},
     [OPTION_TM] = {.key = "tm",
                    .kind = OPTION_DURATION,
                    .minimum = 1000000,
@@ -233,6 +235,7 @@ void options_read(const char *line, struct options *options)
                                 .insight = values[OPTION_INSIGHT].choice == 1,
                                 .seed = values[OPTION_SEED].number,
                                 .series = values[OPTION_SERIES].choice == 1,
+                                .trace = values[OPTION_TRACE].choice == 1,
                                 .tm_ns = values[OPTION_TM].number,
                                 .irq = values[OPTION_IRQ].choice,
                                 .irqoff = values[OPTION_IRQOFF].choice == 1,

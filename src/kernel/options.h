@@ -37,6 +37,7 @@ struct options {
     uint64_t span_ns; /* of virtual time in which CPU-bound threads share the CPU */
     uint64_t seed;
     bool series;      /* cells send each event's moment and latency, too */
+    bool trace;       /* cells record what happens, with what insight does, and send it */
     bool irqoff;      /* the longest stretches without interrupts, or preemption, are looked for */
     bool inheritance; /* who waits for a mutex lends its owner its priority */
     bool insight;     /* wakes are timed, and interrupts apart from threads */

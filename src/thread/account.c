@@ -2,6 +2,7 @@
 #include "thread/account.h"
 
 #include "lib/clock.h"
+#include "lib/trace.h"
 #include "thread/switching.h"
 
 static void woken_by_deadline(struct waker *waker)
@@ -90,6 +91,7 @@ void account_insight(bool on)
 
 void account_woken(struct thread *thread)
 {
+    trace_note(TRACE_WAKE, (uintptr_t)thread);
     account_of(thread)->woken_ns = clock_now_ns();
     thread->attention |= ATTENTION_WOKEN;
 }
@@ -109,6 +111,7 @@ static void ran(struct thread *thread, uint64_t now_ns)
 
 void account_switch(struct thread *previous, struct thread *next, uint64_t now_ns, bool forced)
 {
+    trace_note(TRACE_SWITCH, (uintptr_t)next);
     if (previous->condition == THREAD_DEAD) { /* something else lies where its account was */
         cpu_this()->ended_ns += previous->run_ns;
     } else {

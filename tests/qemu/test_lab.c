@@ -337,6 +337,27 @@ Test(lab, output_that_was_not_written_is_noticed, .timeout = 600)
     must_resume("exit 33", "is the disk full?");
 }
 
+/* A file that is checked as it is written: slices nest, an event's arrows connect, and its stages add up to what the
+ * histograms have. Where nobody computes for as long as there is time, as many switches, polls and wakes as without. */
+Test(lab, a_trace_is_right_and_changes_no_order, .timeout = 600)
+{
+    static const char *const traced[] = {"driver=async --orders", "driver=thread load=both --orders",
+                                         "driver=thread device=mouse arrival=burst:16 --orders",
+                                         "driver=async priority=equal load=tasks:100us"};
+    char *folder = folder_make();
+
+    for (size_t i = 0; i < sizeof(traced) / sizeof(traced[0]); i++) {
+        char *output;
+        int status = shell(&output, "tools/lab/trace.py %s --kernel " KERNEL_GCC_O2 " --out %s 2>&1", traced[i],
+                           folder);
+
+        cr_assert_eq(status, 0, "%s: %s", traced[i], output);
+        cr_assert(strstr(output, "trace.json: "), "%s", output);
+        free(output);
+    }
+    folder_remove(folder);
+}
+
 /* The same cells twice are the same files; and one at a time, in any order, as all at once. */
 Test(lab, two_runs_and_single_cells_give_the_same_bytes, .timeout = 600)
 {

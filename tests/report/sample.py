@@ -10,10 +10,10 @@ import lab
 import plan
 
 MODEL = {
-    "path": {"async": 394, "thread": 336, "isr": 259, "poll": 265},  # instructions from the injection to the event
-    "spread": {"async": 97, "thread": 97, "isr": 97, "poll": 97},
-    "memory": {"async": (152, 0, 0), "thread": (240, 16384, 176), "isr": (16, 0, 0), "poll": (240, 16384, 376)},
-    "text": {"async": 705, "thread": 162, "isr": 178, "poll": 109, "shared": 2394},
+    "path": {"async": 394, "thread": 336, "user": 841, "isr": 259, "poll": 265},  # instructions from the injection to the event
+    "spread": {"async": 97, "thread": 97, "user": 132, "isr": 97, "poll": 97},
+    "memory": {"async": (152, 0, 0), "thread": (240, 16384, 176), "user": (69872, 16384, 560), "isr": (16, 0, 0), "poll": (240, 16384, 376)},
+    "text": {"async": 705, "thread": 162, "user": 243, "isr": 178, "poll": 109, "shared": 2394},
     "neighbours": True,  # a future waits for the polls of its executor's others
     "dropped": 0,
     "disordered": 0,

@@ -55,6 +55,11 @@ def digest(*paths):
     return whole.hexdigest()
 
 
+def programs_of(kernel):
+    """The archive of its programs, which is made beside it."""
+    return os.path.join(os.path.dirname(kernel), "programs.tar")
+
+
 def file_name(name):
     return "".join(c if c.isalnum() or c in "=.-" else "-" for c in name)
 
@@ -455,7 +460,7 @@ def parse(arguments):
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_intermixed_args(arguments)
     options.words = options.words.split()
-    options.programs = os.path.join(os.path.dirname(options.kernel), "programs.tar")
+    options.programs = programs_of(options.kernel)
     options.arguments = machine_arguments(options.machine)
     options.spent = {}
     return options

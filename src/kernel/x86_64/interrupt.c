@@ -12,6 +12,7 @@
 #include "lib/format.h"
 #include "lib/mem.h"
 #include "lib/page_fault.h"
+#include "lib/trace.h"
 #include "thread/account.h"
 #include "thread/arch.h"
 #include "thread/sched.h"
@@ -108,7 +109,9 @@ static void handle_timed(unsigned vector)
 {
     uint64_t begin_ns = clock_now_ns();
 
+    trace_note(TRACE_INTERRUPT, vector);
     timed_handlers[vector](vector);
+    trace_note(TRACE_INTERRUPT_END, vector);
     account_interrupt(begin_ns);
 }
 

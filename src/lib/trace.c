@@ -1,0 +1,3 @@
+#include "lib/trace.h"
+
+struct trace trace;
