@@ -11,8 +11,10 @@ static void receive(struct waker *waker)
     if (ps2_closed(self->keyboard->port))
         return;
     waker_slot_register(&self->keyboard->port->reader, waker);
-    while (ps2_try_read(self->keyboard->port, &byte))
+    while (ps2_try_read(self->keyboard->port, &byte)) {
+        probe_hit(&self->keyboard->port->resumed);
         keyboard_receive(self->keyboard, byte, DRIVER_ISR);
+    }
 }
 
 /* As if woken, which takes what waits in the ring. */

@@ -8,8 +8,10 @@ void *keyboard_poller(void *argument)
     struct ps2_byte byte;
 
     while (!ps2_closed(keyboard->port)) {
-        while (ps2_try_read(keyboard->port, &byte))
+        while (ps2_try_read(keyboard->port, &byte)) {
+            probe_hit(&keyboard->port->resumed);
             keyboard_receive(keyboard, byte, DRIVER_POLL);
+        }
         thread_yield();
     }
     return NULL;

@@ -10,8 +10,10 @@ static void receive(struct waker *waker)
     if (ps2_closed(self->mouse->port))
         return;
     waker_slot_register(&self->mouse->port->reader, waker);
-    while (ps2_try_read(self->mouse->port, &byte))
+    while (ps2_try_read(self->mouse->port, &byte)) {
+        probe_hit(&self->mouse->port->resumed);
         mouse_receive(self->mouse, byte, DRIVER_ISR);
+    }
 }
 
 /* As if woken, which takes what waits in the ring. */

@@ -7,8 +7,10 @@ void *mouse_poller(void *argument)
     struct ps2_byte byte;
 
     while (!ps2_closed(mouse->port)) {
-        while (ps2_try_read(mouse->port, &byte))
+        while (ps2_try_read(mouse->port, &byte)) {
+            probe_hit(&mouse->port->resumed);
             mouse_receive(mouse, byte, DRIVER_POLL);
+        }
         thread_yield();
     }
     return NULL;

@@ -83,10 +83,13 @@ static enum status start(const struct options *options)
 
 _Noreturn void echo_run(const struct options *options)
 {
+    enum status status;
     struct input_event event;
 
-    if (start(options) != STATUS_OK) {
-        console_print("duet: echo: the drivers or the load cannot be started\n");
+    status = start(options);
+    if (status != STATUS_OK) {
+        console_print("duet: echo: %s\n", status == STATUS_NO_MEMORY ? "no memory for the drivers or the load"
+                                                                     : "the drivers cannot be started");
         machine_exit(EXIT_FAILED);
     }
     console_print("echo: keyboard=%s mouse=%s, events as JSON on COM2\n", style_name(options->keyboard),

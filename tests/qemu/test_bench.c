@@ -161,6 +161,20 @@ static const struct figure {
     {"pi.wait_off_40", "instructions", 1},
     {"fairness.spread_4", "ppm", 1},
     {"fairness.spread_4_cut", "ppm", 1},
+    {"thread.yield_same_space", "instructions", 1000},
+    {"thread.yield_other_space", "instructions", 1000},
+    {"user.process_switch_same", "instructions", 1},
+    {"user.cr3_writes_same", "writes", 1},
+    {"user.syscall_null", "instructions", 1},
+    {"user.syscall_null_max", "instructions", 1},
+    {"user.yield_and_back", "instructions", 1},
+    {"user.yield_and_back_max", "instructions", 1},
+    {"user.process_switch_other", "instructions", 1},
+    {"user.cr3_writes_other", "writes", 1},
+    {"user.lifecycle", "instructions", 1000},
+    {"user.wake", "instructions", 1},
+    {"user.wake_max", "instructions", 1},
+    {"user.fault_to_kill", "instructions", 20},
 };
 
 /* And with irqoff=on, after the same with names of their own. */
@@ -196,8 +210,8 @@ static void check_figure(const json_t *figure, const struct figure *expected, co
 
 static struct machine *threads_run(const char *words)
 {
-    struct machine *machine = machine_start(
-        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = words, .reference = true});
+    struct machine *machine = machine_start(&(struct machine_options){
+        .kernel = KERNEL_GCC_O2, .module = PROGRAMS_GCC_O2, .cmdline = words, .reference = true});
     int status = machine_wait_exit(machine, BENCH_MS);
 
     if (status != EXIT_PASSED)

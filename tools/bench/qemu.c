@@ -85,7 +85,8 @@ static void add_image(char **command, const struct qemu_boot *boot)
     if (boot->kernel) {
         add_option(command, "-kernel", "", boot->kernel, "");
         add_option(command, "-append", "", boot->words, "");
-        add_option(command, "-initrd", "", boot->programs, "");
+        if (boot->programs)
+            add_option(command, "-initrd", "", boot->programs, "");
     } else {
         char *iso = double_commas(boot->iso);
         char *words = double_commas(boot->words);

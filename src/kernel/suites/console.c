@@ -281,9 +281,12 @@ static void storm_print(const char *who, unsigned n)
     console_print("storm %s %u of a line that is long enough to be torn|\n", who, n);
 }
 
+/* One that was on its way when the line was masked may still come. */
 static void storm_irq0(unsigned vector)
 {
     (void)vector;
+    if (atomic_load(&storm.irq0) == STORM_LINES)
+        return;
     storm_print("irq0", atomic_fetch_add(&storm.irq0, 1));
     if (atomic_load(&storm.irq0) == STORM_LINES)
         irq_line_mask(LINE_PIT);
