@@ -77,16 +77,20 @@ static char *linux_words(const struct cell *cell)
 /* Where the stopwatch looks: in Duet by the addresses of functions, in Linux by the program's own two ports. */
 static char *markers(const struct cell *cell, const char *duet)
 {
-    struct symbol read;
-    struct symbol receive;
+    const char *device = cell->device == SCRIPT_MOUSE ? "mouse" : "keyboard";
+    struct symbol read, first, last;
+    char name[32];
 
     if (!is_duet(cell))
         return text_format("start=out:e8,consumer=out:e9");
-    read = symbol_find(duet, "event_read_until");
-    receive = symbol_find(duet, cell->device == SCRIPT_MOUSE ? "mouse_receive" : "keyboard_receive");
+    read = symbol_find(duet, "event_read");
+    /* Two functions, beside each other, that end each other's calls by a jump. */
+    snprintf(name, sizeof(name), "%s_receive_any", device);
+    first = symbol_find(duet, name);
+    snprintf(name, sizeof(name), "%s_receive", device);
+    last = symbol_find(duet, name);
     return text_format("start=pc:%" PRIx64 ",consumer=ret:%" PRIx64 "-%" PRIx64 ",event=ret:%" PRIx64 "-%" PRIx64,
-                       read.address, read.address, read.address + read.size, receive.address,
-                       receive.address + receive.size);
+                       read.address, read.address, read.address + read.size, first.address, last.address + last.size);
 }
 
 static char **base_command(const struct run *run, const struct setting *setting)
