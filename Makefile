@@ -73,7 +73,7 @@ COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c he
             $(addprefix src/kernel/x86_64/,fw_cfg.c ioapic.c irq_line.c power.c) \
             $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c process.c programs.c report.c shell.c suite.c) \
             $(addprefix src/lib/,cp437.c line_edit.c log.c terminal.c utf8.c) \
-            $(addprefix src/kernel/,console.c log.c) src/kernel/x86_64/physical.c \
+            src/kernel/x86_64/physical.c \
             $(addprefix src/,drivers/i8042.c executor/async_trace.c executor/insight.c thread/account.c) \
             $(addprefix src/bridge/,block_on.c join.c)
 
