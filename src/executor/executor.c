@@ -54,8 +54,7 @@ static void executor_unlist(struct executor *executor, struct task *task)
     *link = task->all;
 }
 
-/* It may be more urgent, and cancelled, and free its memory: not between the exchange and the wake. */
-static __attribute__((noinline)) void task_signal_waiter(struct task *task)
+__attribute__((noinline)) void task_signal_waiter(struct task *task)
 {
     uint64_t flags = critical_enter();
 

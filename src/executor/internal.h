@@ -8,6 +8,10 @@
 #include "executor/insight.h"
 #include "executor/task_pool.h"
 
+/* Tells who waits for a task that it has ended. It may be more urgent, and cancelled, and free its memory: not between
+ * the exchange and the wake. Context: the executor's thread. */
+void task_signal_waiter(struct task *task);
+
 /* Ends a pooled task: tells who joins it, or gives its slot back if nobody does. Context: the executor's thread. */
 void task_pool_finish(struct task *task);
 

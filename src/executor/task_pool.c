@@ -5,7 +5,6 @@
 #include "executor/task_pool.h"
 
 #include "executor/internal.h"
-#include "lib/critical.h"
 
 struct waker task_detached_mark;
 
@@ -59,15 +58,6 @@ void task_pool_release(struct task *task)
     release(task);
 }
 
-/* As task_signal() of executor.c does it. */
-static __attribute__((noinline)) void signal_waiter(struct task *task)
-{
-    uint64_t flags = critical_enter();
-
-    completion_signal(&task->done);
-    critical_leave_woken(flags);
-}
-
 void task_pool_finish(struct task *task)
 {
     struct waker *waiter = NULL;
@@ -77,7 +67,7 @@ void task_pool_finish(struct task *task)
     if (waiter == &task_detached_mark) /* which stays */
         release(task);
     else
-        signal_waiter(task);
+        task_signal_waiter(task);
 }
 
 /* ---- handles ----------------------------------------------------------------------------------------------------- */
