@@ -14,7 +14,13 @@
 
 #include "../bench/util.h"
 
-enum { READY_TRIES = 600, READY_MS = 100, QUIET_MS = 1000 };
+enum {
+    READY_TRIES = 600,
+    READY_MS = 100,
+    QUIET_MS = 1000,
+    ANSWER_MS = 5000,
+    UNANSWERED = 3, /* packets of four bytes in QEMU's 16: what is lost then is the guest's loss */
+};
 
 static void pause_for(long ms)
 {
@@ -77,21 +83,42 @@ static void await_quiet(const char *com2)
     } while (after.st_size != before.st_size);
 }
 
+/* Until no more than UNANSWERED commands are without the line that each makes on COM2, or none of them will have one.
+ */
+static void await_answers(FILE *com2, size_t *unanswered, int pause_ms)
+{
+    for (int waited = 0; waited < ANSWER_MS; waited += pause_ms) {
+        clearerr(com2);
+        for (int c = getc(com2); c != EOF; c = getc(com2))
+            *unanswered -= c == '\n' && *unanswered;
+        pause_for(pause_ms);
+        if (*unanswered < UNANSWERED)
+            return;
+    }
+    *unanswered = 0;
+}
+
 static void send_plan(FILE *qmp, const char *plan, int pause_ms, const char *com2)
 {
     char *text = file_read(plan);
+    FILE *answers = fopen(com2, "re");
+    size_t unanswered = 0;
     char *state;
 
-    if (!text)
-        die("cannot read %s", plan);
+    if (!text || !answers || fseek(answers, 0, SEEK_END) != 0)
+        die("cannot read %s", text ? com2 : plan);
     for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
         const char *command = strchr(line, '{');
 
-        if (strstr(command, "\"quit\""))
+        if (strstr(command, "\"quit\"")) {
             await_quiet(com2);
+            unanswered = 0;
+        }
         run(qmp, command);
-        pause_for(pause_ms);
+        unanswered++;
+        await_answers(answers, &unanswered, pause_ms);
     }
+    fclose(answers);
     free(text);
 }
 
