@@ -60,6 +60,13 @@ static void timer_interrupt(unsigned vector)
     sched_timer_interrupt();
 }
 
+/* Of these, ring 3's are for who returns there. */
+static void preempt_at_edges(void)
+{
+    (void)sched_set_preemption(PREEMPTION_AT_POINTS);
+    interrupt_preempt_at_edges();
+}
+
 static void sched_choose(void)
 {
     struct cpu *cpu = cpu_this();
@@ -68,7 +75,7 @@ static void sched_choose(void)
     if (!options.preempt)
         (void)sched_set_preemption(PREEMPTION_NEVER);
     else if (!options.kpreempt)
-        (void)sched_set_preemption(PREEMPTION_AT_POINTS);
+        preempt_at_edges();
     if (options.tick_hz)
         sched_tick_start(1000000000 / options.tick_hz);
 }

@@ -512,6 +512,7 @@ static void *process_main(struct process_thread *self)
     if (!ready)
         process_end(PROCESS_KILLED, 0);
     (void)irq_save();
+    sched_preempt_edge();
     if (self->killed) {
         irq_restore(IRQ_ENABLED);
         process_end(PROCESS_KILLED, 0);

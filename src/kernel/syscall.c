@@ -387,13 +387,17 @@ int64_t syscall_unknown(void)
 
 void syscall_entry(void);
 void syscall_gate(void);
+void syscall_entry_at_edges(void);
+void syscall_gate_at_edges(void);
 
 void syscall_init(bool gate)
 {
+    bool edges = cpu_this()->preemption == PREEMPTION_AT_POINTS;
+
     if (gate)
-        interrupt_open_gate(syscall_gate);
+        interrupt_open_gate(edges ? syscall_gate_at_edges : syscall_gate);
     wrmsr(MSR_STAR, (uint64_t)SELECTOR_KERNEL_CODE << 32 | (uint64_t)(SELECTOR_USER_DATA - 8) << 48);
-    wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
+    wrmsr(MSR_LSTAR, (uint64_t)(edges ? syscall_entry_at_edges : syscall_entry));
     wrmsr(MSR_SFMASK, FLAGS_CLEARED);
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
 }

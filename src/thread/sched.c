@@ -123,8 +123,17 @@ void sched_preempt_here(void)
     uint64_t flags = irq_save();
 
     if (flags & IRQ_ENABLED)
-        preempt_current(cpu_this());
+        sched_preempt_now();
     irq_restore(flags);
+}
+
+void sched_preempt_edge(void)
+{
+    struct cpu *cpu = cpu_this();
+
+    ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
+    if (cpu->not_plain == CPU_POINT_IS_DUE)
+        sched_preempt_now();
 }
 
 void sched_timer_interrupt(void)

@@ -105,6 +105,9 @@ static inline bool sched_preempt_due(const struct cpu *cpu)
 /* What preempt_point() does when a switch may be due. */
 void sched_preempt_here(void);
 
+/* The return to ring 3 where preemption is at points: it is one. Context: interrupts off, irq_depth zero. */
+void sched_preempt_edge(void);
+
 /*
  * The running thread may lose the CPU here, where it would not otherwise: for loops that neither wait nor end soon.
  * Does nothing in an interrupt, with interrupts off or preemption disabled, nor where threads run to completion.

@@ -429,6 +429,38 @@ Test(at_points, has_none_in_an_interrupt_nor_where_the_thread_keeps_the_cpu)
     expect_trace("irq boot high");
 }
 
+/* There interrupts are off already, and stay so. */
+Test(at_points, has_one_on_the_way_to_ring_3)
+{
+    uint64_t flags;
+
+    start(&high, "high", HIGH, park_and_say, NULL);
+    thread_yield();
+    flags = irq_save();
+    sched_preempt_edge();
+    cr_assert_eq(cpu_this()->switches, 2);
+    thread_wake(&high);
+    support_trace("boot");
+    sched_preempt_edge();
+    cr_assert(!irq_enabled());
+    irq_restore(flags);
+    expect_trace("boot high");
+}
+
+Test(at_points, and_there_alone_is_the_way_to_ring_3_one)
+{
+    (void)sched_set_preemption(PREEMPTION_NEVER);
+    start(&high, "high", HIGH, park_and_say, NULL);
+    thread_yield();
+    thread_wake(&high);
+    (void)irq_save();
+    sched_preempt_edge();
+    support_trace("boot");
+    irq_restore(IRQ_ENABLED);
+    thread_yield();
+    expect_trace("boot high");
+}
+
 Test(at_points, costs_nothing_where_nothing_is_due)
 {
     start(&a, "a", EQUAL, say, NULL);

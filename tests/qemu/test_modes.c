@@ -37,11 +37,12 @@ static struct choice choices[] = {
     {KERNEL_GCC_O2, "preempt=off kpreempt=off", "completion", 5, 0},
     {KERNEL_GCC_O2, "preempt=off tick=1000", "completion", 5, 0},
     {KERNEL_GCC_O2, "preempt=on", "completion.*", 0, 5},
-    {KERNEL_GCC_O2, "kpreempt=off", "edges", 4, 0},
-    {KERNEL_CLANG_O0, "kpreempt=off", "edges", 4, 0},
-    {KERNEL_GCC_O2, "kpreempt=off irq=apic", "edges", 4, 0},
-    {KERNEL_GCC_O2, "kpreempt=off tick=1000", "edges", 4, 0},
-    {KERNEL_GCC_O2, "kpreempt=on", "edges.*", 0, 4},
+    {KERNEL_GCC_O2, "kpreempt=off", "edges", 6, 0},
+    {KERNEL_CLANG_O0, "kpreempt=off", "edges", 6, 0},
+    {KERNEL_GCC_O2, "kpreempt=off irq=apic", "edges", 6, 0},
+    {KERNEL_GCC_O2, "kpreempt=off tick=1000", "edges", 6, 0},
+    {KERNEL_GCC_O2, "kpreempt=off int80=on", "edges", 6, 0},
+    {KERNEL_GCC_O2, "kpreempt=on", "edges.*", 0, 6},
     {KERNEL_GCC_O2, "tick=100", "tick", 2, 2},
     {KERNEL_GCC_O2, "tick=250", "tick", 2, 2},
     {KERNEL_GCC_O2, "tick=1000", "tick", 2, 2},
@@ -67,13 +68,16 @@ ParameterizedTestParameters(modes, the_tests_of_each_choice_run_and_pass)
 /* Where no test runs, the machine ends as failed. */
 ParameterizedTest(struct choice *choice, modes, the_tests_of_each_choice_run_and_pass, .timeout = 300)
 {
-    char cmdline[128];
+    int folder = (int)(strrchr(choice->kernel, '/') - choice->kernel);
+    char cmdline[128], programs[64];
     struct machine *machine;
     json_t *done;
     int status;
 
     snprintf(cmdline, sizeof(cmdline), "mode=test test=%s %s", choice->test, choice->words);
-    machine = machine_start(&(struct machine_options){.kernel = choice->kernel, .cmdline = cmdline, .reference = true});
+    snprintf(programs, sizeof(programs), "%.*s/programs.tar", folder, choice->kernel);
+    machine = machine_start(
+        &(struct machine_options){.kernel = choice->kernel, .module = programs, .cmdline = cmdline, .reference = true});
     status = machine_wait_exit(machine, TEST_MS);
     if (status != (choice->tests ? EXIT_PASSED : EXIT_FAILED))
         machine_fail(machine, "'%s' ends with %d", cmdline, status);

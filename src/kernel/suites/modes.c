@@ -10,6 +10,7 @@
 enum {
     LATE_NS = 1000,
     SECOND = 1000 * MS,
+    SLEEPS = 300,
 };
 
 static atomic_uint count;
@@ -319,6 +320,52 @@ TEST_NEEDS(modes_batches, "edges.between_batches_of_tasks", "kpreempt=off")
 TEST_NEEDS(modes_edges_drivers, "edges.drivers_work", "kpreempt=off")
 {
     drivers_work();
+}
+
+/* Nothing in ring 3 knows of points: its interrupts' ends are some. */
+TEST_NEEDS(modes_edges_user, "edges.ring_3_computes", "kpreempt=off")
+{
+    uint64_t pid = start_process("spin", 0);
+    uint64_t late = clock_now_ns() + 5 * MS;
+
+    thread_sleep_until(late);
+    late = clock_now_ns() - late;
+    CHECK(late <= 2 * SCHED_QUANTUM_NS || !clock_is_exact());
+    CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
+    expect_end(pid, PROCESS_KILLED, 0);
+}
+
+static void *sleep_at_random(void *unused)
+{
+    uint64_t random = 20240606;
+
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        random = random * 6364136223846793005 + 1442695040888963407;
+        sleep_for(10 * US + (random >> 33) % (20 * US));
+        atomic_fetch_add(&count, 1);
+    }
+    return unused;
+}
+
+/* It is in the kernel for much of its time, and often so when the interrupt comes: the system call's end is an edge. */
+static void calls_end_at_edges(const char *program, uint64_t argument)
+{
+    struct thread urgent;
+    uint64_t pid = start_process(program, argument);
+
+    atomic_store(&count, 0);
+    start(&urgent, "urgent", THREAD_PRIORITY_HIGH, sleep_at_random, NULL);
+    thread_join(&urgent);
+    CHECK_EQUAL(atomic_load(&count), SLEEPS);
+    CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
+    expect_end(pid, PROCESS_KILLED, 0);
+}
+
+TEST_NEEDS(modes_edges_calls, "edges.system_calls_of_ring_3", "kpreempt=off")
+{
+    calls_end_at_edges("spin", 4);
+    if (interrupt_gate_open())
+        calls_end_at_edges("gate", 2);
 }
 
 /* ---- tick= ---- */

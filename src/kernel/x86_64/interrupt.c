@@ -67,6 +67,8 @@ static interrupt_handler *handlers[VECTORS];
 static uint64_t counts[VECTORS];
 static bool warned[VECTORS];
 static interrupt_handler *timed_handlers[VECTORS]; /* NULL, but while handlers are timed */
+static interrupt_handler *edge_handlers[VECTORS];
+static interrupt_handler **behind = handlers; /* what stands before all others left out: edge_handlers then */
 static exception_handler *exception_handlers[VECTOR_INTERRUPTS];
 static user_exception_handler *user_handler;
 static uint64_t exception_counts[VECTOR_INTERRUPTS];
@@ -99,7 +101,7 @@ interrupt_handler *interrupt_set(unsigned vector, interrupt_handler *handler)
     interrupt_handler **place, *previous;
 
     ASSERT(vector >= VECTOR_INTERRUPTS && vector < VECTORS);
-    place = timed_handlers[vector] ? &timed_handlers[vector] : &handlers[vector];
+    place = timed_handlers[vector] ? &timed_handlers[vector] : &behind[vector];
     previous = *place;
     *place = handler;
     return previous;
@@ -124,8 +126,8 @@ void interrupt_set_insight(bool on)
         if (on == (timed_handlers[vector] != NULL))
             continue;
         if (on)
-            timed_handlers[vector] = handlers[vector];
-        handlers[vector] = on ? handle_timed : timed_handlers[vector];
+            timed_handlers[vector] = behind[vector];
+        behind[vector] = on ? handle_timed : timed_handlers[vector];
         if (!on)
             timed_handlers[vector] = NULL;
     }
@@ -165,6 +167,39 @@ static void interrupt_end(size_t vector)
         pic_end_slave();
     else
         apic_end();
+}
+
+/*
+ * kpreempt=off: the way out of an interrupt does not switch, but where it leads back to ring 3 is an edge. Ended before
+ * the switch, so once more after it, when nothing is in service: no controller minds that (Intel 8259A data sheet,
+ * OCW2; SDM vol. 3, 10.8.5).
+ */
+static void handle_before_edge(unsigned vector)
+{
+    uintptr_t *const *frame = __builtin_frame_address(0); /* ours; interrupt()'s; and above its return address */
+    const struct interrupt_frame *from = (const void *)(frame[0] + 2);
+    struct cpu *cpu = cpu_this();
+
+    edge_handlers[vector](vector);
+    if (!interrupt_from_user(from->cs) || !cpu->need_resched)
+        return;
+    interrupt_end(vector);
+    cpu->irq_depth--;
+    sched_preempt_edge();
+    cpu->irq_depth++;
+}
+
+void interrupt_preempt_at_edges(void)
+{
+    uint64_t flags = irq_save();
+
+    ASSERT(behind == handlers);
+    for (unsigned vector = VECTOR_INTERRUPTS; vector < VECTORS; vector++) {
+        edge_handlers[vector] = handlers[vector];
+        handlers[vector] = handle_before_edge;
+    }
+    behind = edge_handlers;
+    irq_restore(flags);
 }
 
 /* Lines 7 and 15, and the APIC's own vector, also stand for an interrupt that went away. */
@@ -389,8 +424,8 @@ void exception(struct trap_frame *frame)
  * Ring 3 may leave AC set, which would switch SMAP off in the handler of whatever interrupts it. Where there can be a
  * ring 3, and SMAP, the padded cld of each way in becomes a clac and a cld in the same five bytes.
  */
-extern char cld_of_gate[], cld_of_interrupt[], cld_of_doubtful[], cld_of_exception[], irqoff_cld_of_interrupt[],
-    irqoff_cld_of_exception[];
+extern char cld_of_gate[], cld_of_gate_at_edges[], cld_of_interrupt[], cld_of_doubtful[], cld_of_exception[],
+    irqoff_cld_of_interrupt[], irqoff_cld_of_exception[];
 
 static void clear_ac(char *site)
 {
@@ -422,6 +457,7 @@ void interrupt_expect_user(user_exception_handler *handler)
     clear_ac(cld_of_interrupt);
     clear_ac(cld_of_doubtful);
     clear_ac(cld_of_gate);
+    clear_ac(cld_of_gate_at_edges);
     clear_ac(cld_of_exception);
     clear_ac(irqoff_cld_of_interrupt);
     clear_ac(irqoff_cld_of_exception);

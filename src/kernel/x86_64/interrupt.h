@@ -115,6 +115,9 @@ const char *interrupt_check(void);
 /* From here on the ISA lines' interrupts come from, and are ended at, the local APIC. Context: boot. */
 void interrupt_leave_pic(void);
 
+/* From here on an interrupt's return to ring 3 is a preempt_point(). Called once. Context: boot. */
+void interrupt_preempt_at_edges(void);
+
 /* How often a vector was taken. Context: any. */
 uint64_t interrupt_count(unsigned vector);
 

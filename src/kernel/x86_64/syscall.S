@@ -35,7 +35,7 @@
 \name:
     .endm
 
-    function syscall_entry
+    .macro by_syscall unknown
     mov %rsp, syscall_rsp(%rip)
     mov cpu_tss + TSS_RSP0(%rip), %rsp
     push %r11
@@ -44,11 +44,20 @@
     push %rbp
     xor %ebp, %ebp                              /* the end of every backtrace */
     sti
+    call_by_number \unknown
+    .endm
+
+    .macro call_by_number unknown
     cmp syscall_count(%rip), %rax
-    jae 1f
+    jae \unknown
     mov %r10, %rcx
     call *syscall_table(, %rax, 8)
+    .endm
+
+    function syscall_entry
+    by_syscall 1f
 2:  cli
+.Lsyscall_return:
     pop %rbp
     pop %rcx
     mov %rcx, %rdx
@@ -71,23 +80,42 @@
     call syscall_bad_return
     ud2
 
+/* The same where the kernel is preempted at its edges, of which the return to ring 3 is one. */
+    .macro edge
+    cli
+    push %rax
+    push %rax
+    call sched_preempt_edge
+    pop %rax
+    pop %rax
+    .endm
+
+    function syscall_entry_at_edges
+    by_syscall 1f
+2:  edge
+    jmp .Lsyscall_return
+1:  call syscall_unknown
+    jmp 2b
+
 /*
  * The classic gate, int 0x80, where it is open: arguments and results are those of SYSCALL. The CPU's five words lie
  * where those of an interrupt from ring 3 do, and process_kill() does with them what it does with those. Ring 3's DF and
  * AC are still set: see clear_ac().
  */
-    function syscall_gate
+    .macro by_gate unknown, way_in
     push %rbp
-    .globl cld_of_gate
-cld_of_gate:
+    .globl \way_in
+\way_in:
     .byte 0x2e, 0x2e, 0x2e, 0x2e
     cld
     xor %ebp, %ebp
     sti
-    cmp syscall_count(%rip), %rax
-    jae 1f
-    mov %r10, %rcx
-    call *syscall_table(, %rax, 8)
+    call_by_number \unknown
+    .endm
+
+    function syscall_gate
+    by_gate 1f, cld_of_gate
+.Lgate_return:
 2:  pop %rbp
     xor %ecx, %ecx
     xor %edx, %edx
@@ -99,6 +127,13 @@ cld_of_gate:
     xor %r11d, %r11d
     iretq
 
+1:  call syscall_unknown
+    jmp 2b
+
+    function syscall_gate_at_edges
+    by_gate 1f, cld_of_gate_at_edges
+2:  edge
+    jmp .Lgate_return
 1:  call syscall_unknown
     jmp 2b
 

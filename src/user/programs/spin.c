@@ -1,4 +1,5 @@
-/* Never ends by itself: computes, or with argument 1 sleeps, with 2 yields, with 3 waits for a child that spins. */
+/* Never ends by itself: computes, or with argument 1 sleeps, with 2 yields, with 3 waits for a child that spins,
+ * with 4 asks for the time. */
 #include "user/duet.h"
 
 int main(uint64_t argument)
@@ -16,6 +17,9 @@ int main(uint64_t argument)
     case 2:
         for (;;)
             (void)duet_yield();
+    case 4:
+        for (;;)
+            (void)duet_clock();
     default:
         return (int)duet_wait((uint64_t)duet_spawn("spin", 4, 0), &status);
     }
