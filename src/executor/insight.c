@@ -97,9 +97,13 @@ void insight_poll(struct executor *executor, struct task *task)
         line->waiting_ns += line->woken_ns ? begin_ns - line->woken_ns : 0;
         line->woken_ns = 0;
     }
+    if (insight->begins)
+        insight->begins(insight, &(struct insight_poll){task->name, begin_ns, at_line});
     trace_note(TRACE_POLL, (uintptr_t)task);
     live = task_turn(executor, task);
     trace_note(TRACE_POLL_END, (uintptr_t)task);
+    if (insight->ends)
+        insight->ends(insight);
     if (line) {
         line->polled_ns = executor->clock();
         insight->poll_ns += line->polled_ns - begin_ns;

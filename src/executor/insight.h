@@ -32,6 +32,13 @@ struct insight_line {
     uint64_t polled_ns;  /* when its latest poll ended */
 };
 
+/* A poll that is under way. */
+struct insight_poll {
+    const char *name; /* the task's */
+    uint64_t begun_ns;
+    uint32_t line; /* of a body, as longest_line */
+};
+
 struct insight {
     /* Set by the owner, before executor_insight(). */
     struct insight_line *lines;
@@ -39,7 +46,10 @@ struct insight {
     uint64_t budget_ns;               /* of a poll */
     uint64_t patience_ns;             /* before a task that waits is suspected */
     bool (*has_body)(uintptr_t poll); /* as async_trace()'s; NULL: nobody knows */
-    void (*overran)(const struct task *task, const struct insight_line *line, uint64_t ns); /* the watchdog; or NULL */
+    /* The watchdog, or NULL: a poll begins, one ends, and one has ended that took longer than the budget. */
+    void (*begins)(struct insight *insight, const struct insight_poll *poll);
+    void (*ends)(struct insight *insight);
+    void (*overran)(const struct task *task, const struct insight_line *line, uint64_t ns);
 
     /* the executor's thread */
     uint64_t begun_ns;

@@ -15,10 +15,43 @@ enum {
 
 struct executor_thread *executor_thread_all;
 bool executor_thread_insight;
+bool executor_thread_watchdog;
 
 static uint64_t now_ns(void)
 {
     return clock_now_ns();
+}
+
+/* What an executor is watched by: a timer that only a poll over its budget lives to see. */
+struct watchdog {
+    struct insight insight;
+    struct insight_poll poll;
+    struct timer timer;
+    struct waker waker;
+};
+
+static void bark(struct waker *waker)
+{
+    const struct insight_poll *poll = &container_of(waker, struct watchdog, waker)->poll;
+    unsigned long us = (unsigned long)((clock_now_ns() - poll->begun_ns) / 1000);
+
+    if (poll->line)
+        log_warning("task %s: a poll begun at line %u has not returned for %lu us", poll->name, poll->line, us);
+    else
+        log_warning("task %s: a poll has not returned for %lu us", poll->name, us);
+}
+
+static void begins(struct insight *insight, const struct insight_poll *poll)
+{
+    struct watchdog *self = container_of(insight, struct watchdog, insight);
+
+    self->poll = *poll;
+    sched_timer_start(&self->timer, poll->begun_ns + insight->budget_ns, &self->waker);
+}
+
+static void ends(struct insight *insight)
+{
+    sched_timer_cancel(&container_of(insight, struct watchdog, insight)->timer);
 }
 
 static void warn(const struct task *task, const struct insight_line *line, uint64_t ns)
@@ -33,21 +66,24 @@ static void warn(const struct task *task, const struct insight_line *line, uint6
 /* Without memory for it, the executor goes without. */
 static void begin_insight(struct executor *executor)
 {
-    struct insight *insight = kzalloc(1, sizeof(*insight));
+    struct watchdog *watchdog = kzalloc(1, sizeof(*watchdog));
     struct insight_line *lines = kzalloc(INSIGHT_LINES, sizeof(*lines));
 
-    if (!insight || !lines) {
-        kfree(insight);
+    if (!watchdog || !lines) {
+        kfree(watchdog);
         kfree(lines);
         return;
     }
-    insight->lines = lines;
-    insight->count = INSIGHT_LINES;
-    insight->budget_ns = POLL_BUDGET_NS;
-    insight->patience_ns = PATIENCE_NS;
-    insight->has_body = backtrace_has_body;
-    insight->overran = warn;
-    executor_insight(executor, insight);
+    watchdog->waker.wake = bark;
+    watchdog->insight = (struct insight){.lines = lines,
+                                         .count = INSIGHT_LINES,
+                                         .budget_ns = POLL_BUDGET_NS,
+                                         .patience_ns = PATIENCE_NS,
+                                         .has_body = backtrace_has_body,
+                                         .begins = executor_thread_watchdog ? begins : NULL,
+                                         .ends = executor_thread_watchdog ? ends : NULL,
+                                         .overran = warn};
+    executor_insight(executor, &watchdog->insight);
 }
 
 static void park(struct executor *executor, uint64_t until_ns)
@@ -103,7 +139,7 @@ void executor_thread_stop(struct executor_thread *self)
     *link = self->next;
     if (self->executor.insight) {
         kfree(self->executor.insight->lines);
-        kfree(self->executor.insight);
+        kfree(container_of(self->executor.insight, struct watchdog, insight));
     }
 }
 

@@ -19,6 +19,10 @@ extern struct executor_thread *executor_thread_all;
 /* Whether executors that are started from now on count and time their tasks. Set at boot; off. */
 extern bool executor_thread_insight;
 
+/* Whether these say of a poll that it does not return, while it does not: by a timer for each poll. Set at boot; off.
+ */
+extern bool executor_thread_watchdog;
+
 /* Starts a thread that polls its executor whenever a task is ready and is parked when none is. It ends
  * only by executor_thread_stop(). Context: thread. */
 enum status executor_thread_start(struct executor_thread *self, const char *name, unsigned priority) must_check;

@@ -151,6 +151,7 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
     sched_choose();
     interrupt_set_insight(options.insight || options.trace);
     executor_thread_insight = options.insight || options.trace;
+    executor_thread_watchdog = options.insight;
     irq_restore(IRQ_ENABLED);
     irqoff_reset();
     input_init();

@@ -143,6 +143,42 @@ Test(insight, barks_at_a_poll_beyond_its_budget_and_names_the_task)
     cr_assert_eq(insight_lint(&executor, insight_line_of(&executor, &task), support_clock_ns), INSIGHT_OVERRAN);
 }
 
+static struct insight_poll begun;
+static unsigned ended;
+
+static void note_begin(struct insight *at, const struct insight_poll *poll)
+{
+    cr_assert_eq(at, &insight);
+    begun = *poll;
+}
+
+static void note_end(struct insight *at)
+{
+    cr_assert_eq(at, &insight);
+    ended++;
+}
+
+static enum poll sees_its_poll_begun(struct future *future, struct waker *waker)
+{
+    (void)future;
+    (void)waker;
+    cr_assert_str_eq(begun.name, "task");
+    cr_assert_eq(begun.begun_ns, 1000);
+    cr_assert_eq(ended, 0);
+    return POLL_READY;
+}
+
+Test(insight, tells_the_watchdog_of_a_poll_before_and_after)
+{
+    struct future future = {.poll = sees_its_poll_begun};
+
+    insight.begins = note_begin;
+    insight.ends = note_end;
+    executor_spawn(&executor, &task, "task", &future);
+    (void)executor_poll(&executor, 0);
+    cr_assert_eq(ended, 1);
+}
+
 Test(insight, suspects_who_waits_for_long_and_not_who_is_woken)
 {
     struct worker worker = {.takes_ns = 1, .pends = 9};

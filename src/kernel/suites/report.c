@@ -4,6 +4,7 @@
 #include "executor/async.h"
 #include "executor/sleep.h"
 #include "kernel/kmalloc.h"
+#include "kernel/log.h"
 #include "kernel/suites/registers.h"
 #include "kernel/suites/support.h"
 #include "kernel/x86_64/cpu.h"
@@ -187,6 +188,39 @@ static enum poll spins_poll(struct future *future, struct waker *waker)
     (void)waker;
     spin_for(3 * MS);
     return POLL_PENDING;
+}
+
+static void last_lines(report_print *print_line)
+{
+    log_report(print_line, 8);
+}
+
+static void *read_log_amid_poll(void *executor)
+{
+    sleep_until_holds(((struct executor *)executor)->current != NULL);
+    sleep_for(2 * MS);
+    report(last_lines);
+    return (void *)((struct executor *)executor)->current;
+}
+
+/* The poll lasts for three milliseconds and may for one. */
+TEST(watchdog_report, "report.watchdog_barks_meanwhile")
+{
+    static struct executor_thread executor;
+    struct future spins = {.poll = spins_poll};
+    struct thread reader;
+    struct task task;
+
+    executor_thread_insight = executor_thread_watchdog = true;
+    if (executor_thread_start(&executor, "watched", THREAD_PRIORITY_NORMAL) != STATUS_OK)
+        panic("no stack for a test's executor");
+    executor_thread_insight = executor_thread_watchdog = false;
+    start(&reader, "reader", THREAD_PRIORITY_HIGH, read_log_amid_poll, &executor.executor);
+    executor_spawn(&executor.executor, &task, "hangs", &spins);
+    CHECK(thread_join(&reader) == &task);
+    CHECK(line_with("task hangs: a poll has not returned for 1") != NULL);
+    task_cancel(&task);
+    executor_thread_stop(&executor);
 }
 
 TEST(insight_report, "report.insight")
