@@ -407,10 +407,12 @@ print-flags:
 test-qemu: deps-build deps-test ## whole-machine tests: boot QEMU, drive it over QMP, read serial
 	@tools/test.sh qemu
 
-kernels: ## the kernel by gcc and clang, optimised and not, and checked for undefined behaviour
+kernels: ## the kernel by gcc and clang, for speed, for size and not optimised, and checked for undefined behaviour
 	@$(MAKE) CC=gcc OPT=2 kernel
+	@$(MAKE) CC=gcc OPT=s kernel
 	@$(MAKE) CC=gcc OPT=0 kernel
 	@$(MAKE) CC=clang OPT=2 kernel
+	@$(MAKE) CC=clang OPT=s kernel
 	@$(MAKE) CC=clang OPT=0 kernel
 	@$(MAKE) CC=gcc OPT=2 SAN=ubsan kernel
 	@$(MAKE) CC=clang OPT=2 SAN=ubsan kernel

@@ -1,10 +1,12 @@
 #!/bin/sh
-# image.sh KERNEL...: what a kernel file must and may not hold. One line an offence; exit 1 if there is any.
+# image.sh KERNEL... [--programs PROGRAM...]: what a kernel file must and may not hold, and what a program must not. One
+# line an offence; exit 1 if there is any.
 #   No instruction uses vector, MMX or x87 state, which is saved only for threads that ask: but for what saves it, and
 #   the tests that have it to lose. Both are known by name here, and are there.
 #   No memory is both writable and executable, and no stack executable. What is at the kernel's own addresses is mapped
 #   by section, so a section's flags are its segment's, and no page holds two sections that differ in them.
-# .boot is left out of the first: it mixes hand-written code of two modes with data.
+# .boot is left out of the first: it mixes hand-written code of two modes with data. Programs are left out of it whole:
+# ring 3 has vector registers of its own.
 set -u
 export LC_ALL=C
 status=0
@@ -31,9 +33,10 @@ instructions() {
         END { if (!count) print "no instruction in .text" }'
 }
 
-# layout KERNEL: what is wrong with the segments and sections.
+# layout FILE OWN SECTIONS: what is wrong with the segments, and with the sections whose address matches OWN; SECTIONS
+# are to be there, each with its flags.
 layout() {
-    readelf -lSW "$1" | awk '
+    readelf -lSW "$1" | awk -v own="$2" -v wanted="$3" '
         # The low half of a hexadecimal number: all the kernel is in one half of that.
         function low(hex,    i, value) {
             sub(/^0x/, "", hex)
@@ -49,7 +52,7 @@ layout() {
             if ($7 ~ /A/) {
                 name[++sections] = $1; at[sections] = low($3); end[sections] = low($3) + low($5)
                 flags[sections] = ($7 ~ /W/ ? "W" : "") ($7 ~ /X/ ? "X" : "")
-                high[sections] = $3 ~ /^ffffffff/
+                owned[sections] = $3 ~ own
             }
         }
         $1 == "LOAD" || $1 == "GNU_STACK" {
@@ -70,7 +73,7 @@ layout() {
             if (stacks != 1) print "nothing says that the stack is not executable"
             for (i = 1; i <= sections; i++) {
                 if (flags[i] == "WX") print name[i] " is writable and executable"
-                if (!high[i]) continue
+                if (!owned[i]) continue
                 segment = 0
                 for (j = 1; j <= segments; j++)
                     if (at[i] >= from[j] && end[i] <= to[j]) segment = j
@@ -80,7 +83,6 @@ layout() {
                 if (i > 1 && flags[i] != flags[i - 1] && page(end[i - 1] - 1) >= page(at[i]))
                     print name[i - 1] " and " name[i] " share a page"
             }
-            wanted = ".text:X .rodata: .data:W .bss:W"
             split(wanted, want, " ")
             for (j in want) {
                 split(want[j], part, ":")
@@ -92,10 +94,21 @@ layout() {
         }'
 }
 
-[ $# -gt 0 ] || { echo "usage: $0 KERNEL..."; exit 2; }
-for kernel; do
-    [ -r "$kernel" ] || { echo "$kernel: cannot be read"; status=1; continue; }
-    offences=$(instructions "$kernel"; layout "$kernel")
-    [ -z "$offences" ] || { printf '%s\n' "$offences" | sed "s|^|$kernel: |"; status=1; }
+kernel() {
+    instructions "$1"
+    layout "$1" '^ffffffff' '.text:X .rodata: .data:W .bss:W'
+}
+
+program() {
+    layout "$1" . .text:X
+}
+
+[ $# -gt 0 ] || { echo "usage: $0 KERNEL... [--programs PROGRAM...]"; exit 2; }
+kind=kernel
+for file; do
+    [ "$file" != --programs ] || { kind=program; continue; }
+    [ -r "$file" ] || { echo "$file: cannot be read"; status=1; continue; }
+    offences=$($kind "$file")
+    [ -z "$offences" ] || { printf '%s\n' "$offences" | sed "s|^|$file: |"; status=1; }
 done
 exit $status

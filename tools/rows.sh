@@ -1,13 +1,15 @@
 #!/bin/sh
-# rows.sh: checks docs/tests.md, docs/invariants.md and docs/threat-model.md. Every row that a heading of the first claims
-# ("## title: A1 to A3, A7") is there once, under it, with a promise and with tests, TODO or "none: why". The invariants
-# are numbered from 1 on, and each says who asserts it and what notices it broken; each threat says what shows it. Every
-# test, function and file named exists; a name with a * stands for one or more. One line an offence; exit 1 if any.
+# rows.sh: checks docs/tests.md, docs/invariants.md, docs/threat-model.md and docs/reliability.md. Every row that a
+# heading of the first claims ("## title: A1 to A3, A7") is there once, under it, with a promise and with tests, TODO or
+# "none: why". The invariants are numbered from 1 on, and each says who asserts it and what notices it broken; each
+# threat, and each promise of reliability, says what shows it. Every test, function and file named exists; a name with a
+# * stands for one or more. One line an offence; exit 1 if any.
 set -eu
 cd "$(dirname "$0")/.."
 table=docs/tests.md
 invariants=docs/invariants.md
 threats=docs/threat-model.md
+reliability=docs/reliability.md
 names=$(mktemp)
 places=$(mktemp)
 trap 'rm -f "$names" "$places"' EXIT
@@ -131,19 +133,41 @@ awk -v table="$invariants" '
         exit bad || rows == 0
     }' "$names" "$places" "$invariants" || status=1
 
-awk -v table="$threats" '
-    FNR == NR { test[$0] = 1; next }
-    /^\|/ && !/^\| it can/ && !/^\|---/ {
-        rows++
-        if (split($0, cell, / *\| */) != 5 || cell[4] !~ /`/) { print table ":" FNR ": not three cells with a test"; bad = 1 }
-        for (rest = cell[4]; match(rest, /`[^`]*`/); rest = substr(rest, RSTART + RLENGTH))
-            if (!((name = substr(rest, RSTART + 1, RLENGTH - 2)) in test)) {
-                print table ":" FNR ": names a test that does not exist: " name
-                bad = 1
-            }
-    }
-    END {
-        printf "%d threats\n", rows
-        exit bad || rows == 0
-    }' "$names" "$threats" || status=1
+# shown TABLE HEAD CELL WHAT: of the tables whose first cell is HEAD, each row's cell names tests, which exist.
+shown() {
+    awk -v table="$1" -v head="$2" -v cell="$3" -v what="$4" '
+        function offence(text) { print table ":" FNR ": " text; bad = 1 }
+
+        # Whether there is such a test; a * stands for anything.
+        function known(name,    pattern, one) {
+            if (name in test) return 1
+            if (name !~ /[*]/) return 0
+            pattern = name
+            gsub(/[.]/, "[.]", pattern)
+            gsub(/[*]/, "[a-z0-9_]*", pattern)
+            for (one in test) if (one ~ "^" pattern "$") return 1
+            return 0
+        }
+
+        FNR == NR { test[$0] = 1; next }
+        !/^\|/ { within = 0; next }
+        index($0, "| " head) == 1 { within = 1; next }
+        !within || /^\|---/ { next }
+        {
+            rows++
+            if (split($0, cells, / *\| */) != 5) offence("not a row of three cells")
+            if (cells[cell] !~ /`/) offence("names no test")
+            for (i = 2; i <= 4; i++) if (cells[i] == "") offence("an empty cell")
+            for (rest = cells[cell]; match(rest, /`[^`]*`/); rest = substr(rest, RSTART + RLENGTH))
+                if (!known(name = substr(rest, RSTART + 1, RLENGTH - 2)))
+                    offence("names a test that does not exist: " name)
+        }
+        END {
+            printf "%d %s\n", rows, what
+            exit bad || rows == 0
+        }' "$names" "$1"
+}
+
+shown "$threats" "it can" 4 threats || status=1
+shown "$reliability" "promise |" 3 promises || status=1
 exit $status

@@ -19,8 +19,10 @@
 
 #define KERNEL_GCC_O2   "build/kernel-gcc-O2/duet.elf"
 #define KERNEL_GCC_O0   "build/kernel-gcc-O0/duet.elf"
+#define KERNEL_GCC_OS   "build/kernel-gcc-Os/duet.elf"
 #define KERNEL_CLANG_O2 "build/kernel-clang-O2/duet.elf"
 #define KERNEL_CLANG_O0 "build/kernel-clang-O0/duet.elf"
+#define KERNEL_CLANG_OS "build/kernel-clang-Os/duet.elf"
 #define ISO             "build/duet.iso"
 
 /* What a module for the first of them is: its programs. */

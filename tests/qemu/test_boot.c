@@ -87,6 +87,38 @@ ParameterizedTest(struct lack *lack, boot, refuses_a_cpu_without_what_it_needs, 
                 lack->reason);
 }
 
+/* The kernel's text is there, its stacks are not. */
+Test(boot, refuses_a_machine_with_less_memory_than_its_own, .timeout = 120)
+{
+    must_refuse(machine_start(&(struct machine_options){
+                    .kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .memory_mib = 2, .vga = true}),
+                "there is less memory");
+}
+
+/* Its own is there, and none for page tables. */
+Test(boot, panics_where_its_own_is_all_the_memory, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .memory_mib = 3, .vga = true});
+
+    must_say(machine, "PANIC: no memory for page tables");
+    must_still_run(machine);
+    machine_stop(machine);
+}
+
+static unsigned little[] = {4, 5, 6, 7, 8, 12, 16, 24, 31};
+
+ParameterizedTestParameters(boot, four_mib_are_enough)
+{
+    return cr_make_param_array(unsigned, little, sizeof(little) / sizeof(little[0]));
+}
+
+ParameterizedTest(unsigned *mib, boot, four_mib_are_enough, .timeout = 120)
+{
+    must_echo(
+        machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .memory_mib = *mib}));
+}
+
 Test(boot, refuses_a_start_info_without_its_magic, .timeout = 120)
 {
     struct machine *machine = machine_start(

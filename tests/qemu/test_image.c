@@ -1,10 +1,11 @@
 /*
- * tools/image.sh finds nothing in any kernel, and finds each thing that it is there to find: a kernel's copy is spoilt,
- * one way a test.
+ * tools/image.sh finds nothing in any kernel or program, and finds each thing that it is there to find: a copy is
+ * spoilt, one way after the other.
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <elf.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,14 @@
 #include "gdb.h"
 #include "machine.h"
 
-/* Runs the check. Returns its exit status; `output` is what it says, cut. */
-static int check(const char *kernel, char *output, size_t size)
+/* Runs the check on a file, or on programs. Returns its exit status; `output` is what it says, cut. */
+static int check(const char *file, char *output, size_t size)
 {
     char command[256];
     FILE *pipe;
     size_t length;
 
-    snprintf(command, sizeof(command), "tools/image.sh %s 2>&1", kernel);
+    snprintf(command, sizeof(command), "tools/image.sh %s 2>&1", file);
     pipe = popen(command, "r");
     cr_assert_not_null(pipe);
     length = fread(output, 1, size - 1, pipe);
@@ -33,8 +34,8 @@ struct kernel {
     char path[48];
 };
 
-static struct kernel kernels[] = {{KERNEL_GCC_O2},   {KERNEL_GCC_O0},    {KERNEL_CLANG_O2},
-                                  {KERNEL_CLANG_O0}, {KERNEL_GCC_UBSAN}, {KERNEL_CLANG_UBSAN}};
+static struct kernel kernels[] = {{KERNEL_GCC_O2},   {KERNEL_GCC_OS},   {KERNEL_GCC_O0},    {KERNEL_CLANG_O2},
+                                  {KERNEL_CLANG_OS}, {KERNEL_CLANG_O0}, {KERNEL_GCC_UBSAN}, {KERNEL_CLANG_UBSAN}};
 
 ParameterizedTestParameters(image, every_kernel_holds_what_it_must_and_no_more)
 {
@@ -46,6 +47,27 @@ ParameterizedTest(struct kernel *kernel, image, every_kernel_holds_what_it_must_
     char output[4096];
     int status = check(kernel->path, output, sizeof(output));
 
+    cr_assert_eq(status, 0, "%s", output);
+}
+
+ParameterizedTestParameters(image, every_program_keeps_code_and_data_apart)
+{
+    return cr_make_param_array(struct kernel, kernels, sizeof(kernels) / sizeof(kernels[0]));
+}
+
+ParameterizedTest(struct kernel *kernel, image, every_program_keeps_code_and_data_apart, .timeout = 60)
+{
+    int folder = (int)(strrchr(kernel->path, '/') - kernel->path);
+    char words[128], output[4096];
+    glob_t programs;
+    int status;
+
+    snprintf(words, sizeof(words), "%.*s/programs/*", folder, kernel->path);
+    cr_assert_eq(glob(words, 0, NULL, &programs), 0, "no programs beside %s", kernel->path);
+    cr_assert_gt(programs.gl_pathc, 10);
+    globfree(&programs);
+    snprintf(words, sizeof(words), "--programs %.*s/programs/*", folder, kernel->path);
+    status = check(words, output, sizeof(output));
     cr_assert_eq(status, 0, "%s", output);
 }
 
@@ -209,23 +231,67 @@ static struct spoilt {
     {spoil_border, ".rodata and .data share a page"},
 };
 
+static void must_be_found_out(const struct spoilt *way, const char *file, const char *kind)
+{
+    char path[] = "/tmp/duet-image-XXXXXX";
+    struct image image = image_read(file);
+    int fd = mkstemp(path);
+    char words[64], output[4096];
+    int status;
+
+    cr_assert_geq(fd, 0);
+    way->spoil(&image);
+    cr_assert_eq(write(fd, image.bytes, image.size), (ssize_t)image.size);
+    snprintf(words, sizeof(words), "%s%s", kind, path);
+    status = check(words, output, sizeof(output));
+    unlink(path);
+    close(fd);
+    free(image.bytes);
+    cr_assert_eq(status, 1, "not found: %s", way->offence);
+    cr_assert(strstr(output, way->offence), "'%s' is not said, but:\n%s", way->offence, output);
+}
+
 Test(image, a_spoilt_kernel_is_found_out, .timeout = 120)
 {
-    for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
-        char path[] = "/tmp/duet-image-XXXXXX";
-        struct image image = image_read(KERNEL_GCC_O2);
-        int fd = mkstemp(path);
-        char output[4096];
-        int status;
+    for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++)
+        must_be_found_out(&spoilt[i], KERNEL_GCC_O2, "");
+}
 
-        cr_assert_geq(fd, 0);
-        spoilt[i].spoil(&image);
-        cr_assert_eq(write(fd, image.bytes, image.size), (ssize_t)image.size);
-        status = check(path, output, sizeof(output));
-        unlink(path);
-        close(fd);
-        free(image.bytes);
-        cr_assert_eq(status, 1, "not found: %s", spoilt[i].offence);
-        cr_assert(strstr(output, spoilt[i].offence), "'%s' is not said, but:\n%s", spoilt[i].offence, output);
-    }
+/* ---- spoilt programs ---- */
+
+static void spoil_program_text(const struct image *image)
+{
+    segment(image, PT_LOAD, 0)->p_flags |= PF_W;
+}
+
+static void spoil_program_data(const struct image *image)
+{
+    segment(image, PT_LOAD, 2)->p_flags |= PF_X;
+}
+
+static void spoil_program_section(const struct image *image)
+{
+    section(image, ".bss")->sh_flags |= SHF_EXECINSTR;
+}
+
+static void spoil_program_border(const struct image *image)
+{
+    section(image, ".rodata")->sh_size += 4096;
+    segment(image, PT_LOAD, 1)->p_memsz += 4096;
+}
+
+static struct spoilt spoilt_programs[] = {
+    {spoil_program_text, "is writable and executable"},
+    {spoil_program_data, "is writable and executable"},
+    {spoil_program_section, ".bss is writable and executable"},
+    {spoil_program_border, ".rodata and .bss share a page"},
+    {spoil_constants, ".rodata is [W], its segment []"},
+    {spoil_stack, "the stack is executable"},
+    {spoil_stack_note, "nothing says that the stack is not executable"},
+};
+
+Test(image, a_spoilt_program_is_found_out, .timeout = 120)
+{
+    for (size_t i = 0; i < sizeof(spoilt_programs) / sizeof(spoilt_programs[0]); i++)
+        must_be_found_out(&spoilt_programs[i], "build/kernel-gcc-O2/programs/shell", "--programs ");
 }

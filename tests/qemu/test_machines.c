@@ -108,6 +108,39 @@ ParameterizedTest(struct shape *shape, machines, the_first_words_say_how_much_me
     machine_stop(machine);
 }
 
+#define TOUCHED_MIB 192 /* the host's, QEMU's own and the table of frames among them */
+
+/* The most memory that a process has had, so far. */
+static unsigned resident_mib(pid_t pid)
+{
+    unsigned long kib = 0;
+    char line[128], path[32];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    file = fopen(path, "r");
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof(line), file) && sscanf(line, "VmHWM: %lu", &kib) != 1)
+        continue;
+    fclose(file);
+    cr_assert_gt(kib, 0);
+    return (unsigned)(kib / 1024);
+}
+
+/* A frame is zeroed when somebody takes it, so a host that promises more than it has can promise it to the kernel. */
+Test(machines, most_of_8_gib_is_never_touched, .timeout = 120)
+{
+    struct machine *machine = machine_start(
+        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .memory_mib = 8192});
+    unsigned touched;
+
+    json_decref(machine_com2_event(machine, "ready", BOOT_MS));
+    touched = resident_mib(machine->pid);
+    if (touched > TOUCHED_MIB)
+        machine_fail(machine, "%u MiB of the host's memory are in use", touched);
+    machine_stop(machine);
+}
+
 /* This CPU has neither XSAVE nor AVX: FXSAVE keeps what there is. */
 Test(machines, vector_registers_are_kept_without_xsave, .timeout = 240)
 {

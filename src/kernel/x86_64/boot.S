@@ -13,6 +13,7 @@
     .set MULTIBOOT2_LOADER_MAGIC, 0x36d76289
     .set PVH_MAGIC, 0x336ec578
     .set KERNEL_BASE, 0xffffffff80000000
+    .set LOW_STACK, 0x7c00
 
     /* As in interrupt.c, whose GDT follows this one */
     .set SELECTOR_CODE, 0x08
@@ -77,6 +78,12 @@ pvh_start:
 start:
     cli
     cld
+    /* The loader may have put the end of the image where there is no memory: what is written there does not stay. */
+    mov $text_memory, %esi
+    movl $PVH_MAGIC, image_end - 4
+    cmpl $PVH_MAGIC, image_end - 4
+    jne refuse
+    movl $0, image_end - 4
     mov $boot_stack32_top - KERNEL_BASE, %esp
     mov %eax, %ebp                              /* which loader; %ebx: its structure. cpuid clobbers neither... */
     mov %ebx, %edi                              /* ...but ebx */
@@ -240,9 +247,9 @@ stop:
     hlt
     jmp stop
 
-/* Says the text at %esi, and stops. */
+/* Says the text at %esi, and stops. The stack is in the lowest memory: whatever else there is, that is. */
 refuse:
-    mov $boot_stack32_top - KERNEL_BASE, %esp
+    mov $LOW_STACK, %esp
     cld
     push %esi
     call say_begin
@@ -320,6 +327,8 @@ say_hex:
     .section .boot.data, "a", @progbits
 text_loader:
     .asciz "Duet: the loader is neither Multiboot 2 nor PVH; use GRUB 2's `multiboot2`, or QEMU's -kernel\r\n"
+text_memory:
+    .asciz "Duet: there is less memory than the kernel's own, and Duet needs 4 MiB\r\n"
 text_long_mode:
     .asciz "Duet: this CPU has no long mode (64 bit), which Duet needs\r\n"
 text_nx:

@@ -431,21 +431,12 @@ static void clear_ac(char *site)
 {
     static const uint8_t CLD[] = {0x2e, 0x2e, 0x2e, 0x2e, 0xfc};
     static const uint8_t CLAC_CLD[] = {0x0f, 0x01, 0xca, 0x2e, 0xfc};
-    struct translation first, last;
     uint64_t flags;
 
     if (memcmp(site, CLD, sizeof(CLD)) != 0)
         return; /* a call of irqoff.S, which has a site of its own */
-    if (mmu_translate(site, &first) != STATUS_OK || mmu_translate(site + sizeof(CLD) - 1, &last) != STATUS_OK)
-        panic("no page for an instruction");
     flags = irq_save();
-    for (size_t i = 0; i < sizeof(CLD); i++) {
-        uint64_t back = sizeof(CLD) - 1 - i;
-        bool near = (first.physical & (PAGE_BYTES - 1)) + i < PAGE_BYTES;
-
-        *(uint8_t *)mmu_direct((struct physical){near ? first.physical + i : last.physical - back}) = CLAC_CLD[i];
-    }
-    (void)cpuid(0); /* code written by another address is fetched anew (Intel SDM vol. 3, 8.1.3) */
+    mmu_patch(site, CLAC_CLD, sizeof(CLAC_CLD));
     irq_restore(flags);
 }
 

@@ -32,22 +32,10 @@ extern const struct site irq_sites_start[], irq_sites_end[];
 struct irqoff irqoff_interrupts, irqoff_preemption;
 static bool on;
 
-/* The same bytes in the direct map, which may be written: the text's own pages never are. */
-static void *writable(uint64_t address)
-{
-    struct translation page;
-
-    if (mmu_translate((const void *)address, &page) != STATUS_OK)
-        panic("no page for an instruction");
-    return mmu_direct((struct physical){page.physical});
-}
-
-/* Prefixes as before make up the length. A site may reach into another page. What finds the pages has sites of its own,
- * so it is done before the first byte is written. */
+/* Prefixes as before make up the length. */
 static void patch(const struct site *site)
 {
     uint8_t code[SITE_BYTES_MAX];
-    uint8_t *bytes[SITE_BYTES_MAX];
     size_t padding = site->bytes - CALL_BYTES;
     uint32_t distance = (uint32_t)(site->stub - (site->address + site->bytes));
 
@@ -55,11 +43,7 @@ static void patch(const struct site *site)
     memset(code, PREFIX, padding);
     code[padding] = (uint8_t)site->opcode;
     memcpy(&code[padding + 1], &distance, sizeof(distance));
-    for (size_t i = 0; i < site->bytes; i++)
-        bytes[i] = writable(site->address + i);
-    for (size_t i = 0; i < site->bytes; i++)
-        *bytes[i] = code[i];
-    (void)cpuid(0); /* code written by another address is fetched anew (Intel SDM vol. 3, 8.1.3) */
+    mmu_patch((void *)site->address, code, site->bytes);
 }
 
 void irqoff_start(void)

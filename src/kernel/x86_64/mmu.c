@@ -20,6 +20,8 @@ enum {
     LOW_BYTES = 1 << 20,
     TOP_ENTRIES = 512,
 
+    CR0_WP = 1 << 16,
+
     CPUID_FEATURES = 7,
     CPUID_EBX_SMEP = 1 << 7,
     CPUID_EBX_SMAP = 1 << 20,
@@ -143,6 +145,16 @@ size_t mmu_tables(void)
     return page_tables_count(&paging);
 }
 
+void mmu_patch(void *to, const void *from, size_t size)
+{
+    uint64_t cr0 = read_cr0();
+
+    write_cr0(cr0 & ~(uint64_t)CR0_WP);
+    memcpy(to, from, size);
+    write_cr0(cr0);
+    (void)cpuid(0); /* code that was written is fetched anew (Intel SDM vol. 3, 8.1.3) */
+}
+
 static bool count_writable_executable(void *context, uint64_t address, const struct translation *page)
 {
     size_t *count = context;
@@ -260,14 +272,17 @@ static bool next_ram(const struct boot_info *info, uint64_t from, uint64_t *base
     return found;
 }
 
-/* The first megabyte is mapped whole, as the memory map says little about it and the VGA's text is there. */
+/* The first megabyte is mapped whole, as the memory map says little about it and the VGA's text is there. What of the
+ * image is not written lies right behind it. */
 static void map_ram(const struct boot_info *info)
 {
+    uint64_t constant_end = (uint64_t)rodata_end - KERNEL_BASE;
     uint64_t base = 0;
     uint64_t end = 0;
 
     map_or_panic(DIRECT_BASE, 0, LOW_BYTES, PAGE_WRITE);
-    for (uint64_t from = LOW_BYTES; next_ram(info, from, &base, &end); from = end)
+    map_or_panic(DIRECT_BASE + LOW_BYTES, LOW_BYTES, constant_end - LOW_BYTES, 0);
+    for (uint64_t from = constant_end; next_ram(info, from, &base, &end); from = end)
         map_or_panic(DIRECT_BASE + base, base, end - base, PAGE_WRITE);
 }
 

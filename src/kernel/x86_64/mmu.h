@@ -2,7 +2,8 @@
  * The kernel's address space.
  * Facts: Intel SDM vol. 3, 4.5 (4-level paging), 2.5 (CR4).
  *
- *      0xffff800000000000  direct map: physical memory that is RAM, at its address plus this
+ *      0xffff800000000000  direct map: physical memory that is RAM, at its address plus this; the image's text and
+ *                          constants read-only here too
  *      0xffffc00000000000  stacks, each with an unmapped page below it
  *      0xffffd00000000000  areas: device registers and whatever else wants addresses of its own
  *      0xffffffff80000000  the kernel image, each section with its own permissions
@@ -39,6 +40,10 @@ enum status mmu_translate_unlocked(const void *address,
                                    struct translation *translation) must_check; /* for a panic; ring 3's pages too */
 void mmu_walk(bool (*visit)(void *context, uint64_t address, const struct translation *page), void *context);
 size_t mmu_tables(void);
+
+/* Writes over the kernel's text, or its constants, whose pages and their places in the direct map are read-only: by
+ * turning that off meanwhile. Context: boot or thread, interrupts off. */
+void mmu_patch(void *to, const void *from, size_t size);
 
 /* Pages that may be written and executed, of all that are mapped: there must be none. Context: thread. */
 size_t mmu_writable_executable(void);
