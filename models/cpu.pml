@@ -9,7 +9,7 @@
  * processes 1, 2, and so on, its handlers those that follow.
  *
  * src/thread/sched.c: preempt_current preempt_rarely preempt yield_rarely thread_yield make_ready_unequal
- * src/thread/sched.c: make_ready_rarely
+ * src/thread/sched.c: make_ready_rarely leave_due
  * src/thread/sched.h: sched_preempt_due
  * src/thread/switching.h: ring_next ready_insert_first ready_insert ready_remove slice_contended switch_to pick switch_away
  * src/thread/switching.h: end_turn_if_over leave make_ready make_ready_last wait

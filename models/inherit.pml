@@ -6,7 +6,7 @@
  * src/thread/mutex.c: lock_slowly_until mutex_lock_until hand_over mutex_unlock_slowly
  * src/thread/mutex.h: mutex_take_free mutex_lock mutex_unlock
  * src/thread/switching.h: ready_move resettle
- * src/thread/waiting.h: wait_queue_first wait_queue_insert wait_queue_enter wait_queue_wake
+ * src/thread/waiting.h: wait_queue_first wait_queue_insert wait_queue_enter wait_queue_wake_inline
  */
 #define THREADS 5
 #define PRIORITIES 5

@@ -84,7 +84,7 @@ planted() {
             'an unlock keeps the priority that was lent'
         plant inheritance src/thread/mutex.c '/^static inline void wait_for_owner/,/^}/{/inherit(cpu, owner);/d}' \
             'who waits for a mutex lends no priority'
-        plant mutex_timeout src/thread/mutex.c '/^static void lock_expired/,/^}/{/inherit(cpu, owner);/d}' \
+        plant mutex_timeout src/thread/mutex.c '/^static seldom void lock_expired/,/^}/{/inherit(cpu, owner);/d}' \
             'a lock that timed out does not take back its priority'
         plant semaphore_take src/thread/semaphore.c \
             '/void take_slowly(/,/^}/s/if (take_unit(semaphore))/if (cpu->current == NULL)/' \
@@ -93,7 +93,7 @@ planted() {
             's/^    if (timer_queued(&thread->deadline)) {$/    if (thread->stack == NULL) {/' \
             'who gets a unit in time leaves its timer behind'
         plant semaphore_hand_over src/thread/semaphore.c \
-            '/^static inline void wait_for_unit/,/^}/{/atomic_store_explicit/d}' \
+            '/^static inline void mark_awaited/,/^}/s/atomic_store_explicit.*/(void)semaphore;/' \
             'who waits for a unit leaves no mark'
         plant event_wait src/thread/event.c '/void wait_slowly(/,/^}/s/if (pass(event))/if (cpu->current == NULL)/' \
             'a wait that does not look again with interrupts off'
@@ -113,7 +113,7 @@ planted() {
         plant rwlock_write src/thread/rwlock.c '/^static void set_holder/,/^}/s/bool contended = .*/bool contended = false;/' \
             'who holds an rwlock is not told that somebody waits'
         plant condition src/thread/wait_queue.c \
-            '/^void wait_queue_wait(/,/^}/s/^    while (!condition(argument)) {/    irq_restore(moment.flags);\n    bool held = condition(argument);\n    (void)irq_save();\n    if (!held) {/' \
+            's/^    while (!condition(argument)) {/    for (;;) {\n        irq_restore(moment.flags);\n        bool held = condition(argument);\n        (void)irq_save();\n        if (held)\n            break;/' \
             'the condition is asked with interrupts on'
         gap='critical_leave(flags);\n    flags = critical_enter();'
         plant async_receive $channel \

@@ -21,8 +21,8 @@ static inline void slot_give(struct task_pool *pool, struct task *task)
     } while (!atomic_compare_exchange_weak(&pool->free, &head, head - step));
 }
 
-void task_pool_init(struct task_pool *pool, struct executor *executor, const char *name, void *slots, size_t slot_bytes,
-                    uint32_t count)
+seldom void task_pool_init(struct task_pool *pool, struct executor *executor, const char *name, void *slots,
+                           size_t slot_bytes, uint32_t count)
 {
     ASSERT(slot_bytes % sizeof(void *) == 0 && slot_bytes >= sizeof(struct task) + sizeof(struct future));
     ASSERT((uint64_t)count * slot_bytes < UINT32_MAX - TASK_POOL_FIRST);

@@ -130,17 +130,17 @@ static void bench_timer_irq(void)
 {
     static struct waker waker = {wake_nothing};
     static struct timer timer;
+    static uint64_t looks[500];
 
     for (unsigned i = 0; i < SAMPLES; i++) {
-        uint64_t shortest = UINT64_MAX, longest = 0, last;
+        uint64_t shortest = UINT64_MAX, longest = 0;
 
         sched_timer_start(&timer, clock_now_ns() + 2000, &waker);
-        last = rdtsc();
-        for (unsigned look = 0; look < 500; look++) {
-            uint64_t now = rdtsc();
-            uint64_t gap = now - last;
+        for (size_t look = 0; look < ARRAY_SIZE(looks); look++)
+            looks[look] = rdtsc();
+        for (size_t look = 1; look < ARRAY_SIZE(looks); look++) {
+            uint64_t gap = looks[look] - looks[look - 1];
 
-            last = now;
             shortest = gap < shortest ? gap : shortest;
             longest = gap > longest ? gap : longest;
         }

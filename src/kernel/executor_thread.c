@@ -30,7 +30,7 @@ struct watchdog {
     struct waker waker;
 };
 
-static void bark(struct waker *waker)
+static seldom void bark(struct waker *waker)
 {
     const struct insight_poll *poll = &container_of(waker, struct watchdog, waker)->poll;
     unsigned long us = (unsigned long)((clock_now_ns() - poll->begun_ns) / 1000);
@@ -41,7 +41,7 @@ static void bark(struct waker *waker)
         log_warning("task %s: a poll has not returned for %lu us", poll->name, us);
 }
 
-static void begins(struct insight *insight, const struct insight_poll *poll)
+static seldom void begins(struct insight *insight, const struct insight_poll *poll)
 {
     struct watchdog *self = container_of(insight, struct watchdog, insight);
 
@@ -49,12 +49,12 @@ static void begins(struct insight *insight, const struct insight_poll *poll)
     sched_timer_start(&self->timer, poll->begun_ns + insight->budget_ns, &self->waker);
 }
 
-static void ends(struct insight *insight)
+static seldom void ends(struct insight *insight)
 {
     sched_timer_cancel(&container_of(insight, struct watchdog, insight)->timer);
 }
 
-static void warn(const struct task *task, const struct insight_line *line, uint64_t ns)
+static seldom void warn(const struct task *task, const struct insight_line *line, uint64_t ns)
 {
     if (line->body)
         log_warning("task %s: a poll of %lu us, begun at line %u", task->name, (unsigned long)(ns / 1000),
@@ -109,7 +109,7 @@ static void *executor_thread_main(void *argument)
     return NULL;
 }
 
-enum status executor_thread_start(struct executor_thread *self, const char *name, unsigned priority)
+seldom enum status executor_thread_start(struct executor_thread *self, const char *name, unsigned priority)
 {
     enum status status;
 
@@ -128,7 +128,7 @@ enum status executor_thread_start(struct executor_thread *self, const char *name
     return STATUS_OK;
 }
 
-void executor_thread_stop(struct executor_thread *self)
+seldom void executor_thread_stop(struct executor_thread *self)
 {
     struct executor_thread **link = &executor_thread_all;
 

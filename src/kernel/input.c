@@ -268,7 +268,7 @@ _Noreturn static void *serial_main(void *unused)
     }
 }
 
-enum status input_serial_start(unsigned priority)
+seldom enum status input_serial_start(unsigned priority)
 {
     enum status status;
     uint64_t flags;
@@ -369,8 +369,8 @@ static enum status start_process(enum device device, struct driver *driver, unsi
     return status;
 }
 
-enum status input_driver_start(enum device device, enum style style, unsigned priority,
-                               struct executor_thread *executor)
+seldom enum status input_driver_start(enum device device, enum style style, unsigned priority,
+                                      struct executor_thread *executor)
 {
     struct driver *driver = &drivers[device];
 
@@ -388,7 +388,7 @@ enum status input_driver_start(enum device device, enum style style, unsigned pr
     return STATUS_OK;
 }
 
-void input_driver_stop(enum device device)
+seldom void input_driver_stop(enum device device)
 {
     struct driver *driver = &drivers[device];
 
@@ -405,7 +405,7 @@ void input_driver_stop(enum device device)
 }
 
 /* Stacks are zeroed when they are first mapped only, so what was used of one is the most of all who had it. */
-void input_driver_memory(enum device device, struct driver_memory *memory)
+seldom void input_driver_memory(enum device device, struct driver_memory *memory)
 {
     static const size_t tasks[DEVICE_ALL] = {sizeof(struct keyboard_task), sizeof(struct mouse_task)};
     static const size_t isrs[DEVICE_ALL] = {sizeof(struct keyboard_isr), sizeof(struct mouse_isr)};

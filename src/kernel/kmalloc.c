@@ -111,7 +111,7 @@ runs_once void kmalloc_init(enum heap_choice choice)
     slab_in_use = choice == HEAP_SLAB;
 }
 
-static _Noreturn __attribute__((noinline, cold)) void in_interrupt(const void *caller)
+static seldom _Noreturn void in_interrupt(const void *caller)
 {
     char name[96];
 
@@ -152,7 +152,7 @@ static __attribute__((noinline)) void *alloc_otherwise(size_t size, const void *
     return block;
 }
 
-static __attribute__((noinline, cold)) void *preempted_with(void *block)
+static seldom void *preempted_with(void *block)
 {
     sched_preempt_enabled();
     return block;
@@ -246,7 +246,7 @@ size_t kmalloc_taken(void)
     return taken_bytes;
 }
 
-static void print_leak(void *context, const struct heap_debug_block *block)
+static seldom void print_leak(void *context, const struct heap_debug_block *block)
 {
     char name[96];
 
@@ -255,7 +255,7 @@ static void print_leak(void *context, const struct heap_debug_block *block)
     console_print("    %zu bytes at %p, allocated by %s\n", block->size, block->address, name);
 }
 
-size_t kmalloc_leaks(uint64_t mark)
+seldom size_t kmalloc_leaks(uint64_t mark)
 {
     size_t count;
 

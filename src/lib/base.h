@@ -15,7 +15,8 @@
 #define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #define must_check               __attribute__((warn_unused_result))
-#define runs_once                __attribute__((cold)) /* at boot: made small, and kept apart */
+#define runs_once                __attribute__((cold))           /* at boot: made small, and kept apart */
+#define seldom                   __attribute__((noinline, cold)) /* the same, of a way that is seldom gone */
 #define printf_like(text, first) __attribute__((format(printf, text, first)))
 #define likely(condition)        __builtin_expect(!!(condition), 1)
 #define unlikely(condition)      __builtin_expect(!!(condition), 0)

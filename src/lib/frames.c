@@ -93,8 +93,8 @@ static void piece_list_add(struct piece_list *list, uint64_t base, uint64_t end)
     list->pieces[list->count++] = piece;
 }
 
-size_t frames_usable(const struct boot_info *info, const struct memory_range *reserved, size_t reserved_count,
-                     struct frame_range *usable, size_t capacity)
+runs_once size_t frames_usable(const struct boot_info *info, const struct memory_range *reserved, size_t reserved_count,
+                               struct frame_range *usable, size_t capacity)
 {
     struct claims claims = {info, reserved, reserved_count};
     struct piece_list list = {usable, 0, capacity};
@@ -236,7 +236,7 @@ void frames_init(struct frames *frames, struct frame *table, uint32_t count)
     *frames = (struct frames){.table = table, .count = count};
 }
 
-void frames_add(struct frames *frames, uint64_t base, uint64_t end)
+runs_once void frames_add(struct frames *frames, uint64_t base, uint64_t end)
 {
     uint32_t first, count;
 
@@ -315,7 +315,7 @@ uint32_t frames_run_length(const struct frames *frames, uint64_t address)
     return run && address % FRAME_BYTES == 0 && run->state == FRAME_TAKEN ? run->next : 0;
 }
 
-struct frames_report frames_report(struct frames *frames)
+seldom struct frames_report frames_report(struct frames *frames)
 {
     struct frames_report report = {.total = frames->total, .used = frames->total - frames->free, .free = frames->free};
 

@@ -100,7 +100,7 @@ must_check static inline bool mouse_motion(struct mouse_decoder *decoder, uint8_
 
     if (count != decoder->size || ((first ^ decoder->buttons) & same))
         return false;
-    if (count == 4) {
+    if (unlikely(count == 4)) { /* not rare, but it has more to do anyway */
         if (decoder->device_id == MOUSE_ID_EXPLORER && (byte & MOUSE_EXPLORER_ALWAYS_CLEAR))
             return false;
         if (mouse_more_buttons(decoder, byte) != (decoder->buttons & ~MOUSE_FIRST_BUTTONS))

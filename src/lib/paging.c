@@ -419,8 +419,8 @@ static bool walk_table(const struct walk *walk, uint64_t table, unsigned level, 
     return more;
 }
 
-void page_walk(struct paging *paging, bool (*visit)(void *context, uint64_t address, const struct translation *page),
-               void *context)
+seldom void page_walk(struct paging *paging,
+                      bool (*visit)(void *context, uint64_t address, const struct translation *page), void *context)
 {
     walk_table(&(struct walk){paging, visit, context}, paging->root, TOP, 0, ~UINT64_C(0));
 }
@@ -436,7 +436,7 @@ static size_t tables_below(struct paging *paging, uint64_t table, unsigned level
     return tables;
 }
 
-size_t page_tables_count(struct paging *paging)
+seldom size_t page_tables_count(struct paging *paging)
 {
     return tables_below(paging, paging->root, TOP);
 }

@@ -15,7 +15,7 @@ struct limit {
     bool expired;
 };
 
-static __attribute__((noinline, cold)) void account_for(const struct condvar *condvar, struct thread *thread)
+static seldom void account_for(const struct condvar *condvar, struct thread *thread)
 {
     if (mutex_owner(condvar->mutex))
         account_moved(thread);

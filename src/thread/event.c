@@ -35,11 +35,9 @@ void event_reset(struct event *event)
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 /* Interrupts off, and not set. */
-static inline void wait_for_signal(struct cpu *cpu, struct event *event, struct irq_moment moment)
+static inline void mark_awaited(struct event *event)
 {
     atomic_store_explicit(&event->state, EVENT_AWAITED, memory_order_relaxed);
-    wait_queue_enter(cpu, &event->queue, NULL);
-    switch_away(cpu, moment);
 }
 
 static __attribute__((noinline)) void wait_slowly(struct event *event)
@@ -47,10 +45,13 @@ static __attribute__((noinline)) void wait_slowly(struct event *event)
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
 
-    if (pass(event))
+    if (pass(event)) {
         leave(cpu, moment.flags);
-    else
-        wait_for_signal(cpu, event, moment);
+        return;
+    }
+    mark_awaited(event);
+    wait_queue_enter(cpu, &event->queue, NULL);
+    switch_away(cpu, moment);
 }
 
 void event_wait(struct event *event)
@@ -64,7 +65,6 @@ static __attribute__((noinline)) enum status wait_slowly_until(struct event *eve
 {
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
-    struct thread *current = cpu->current;
 
     if (pass(event)) {
         leave(cpu, moment.flags);
@@ -74,9 +74,8 @@ static __attribute__((noinline)) enum status wait_slowly_until(struct event *eve
         leave(cpu, moment.flags);
         return STATUS_TIMEOUT;
     }
-    wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
-    wait_for_signal(cpu, event, moment);
-    return wait_status(current);
+    mark_awaited(event);
+    return wait_queue_switch_until(cpu, &event->queue, deadline_ns, moment);
 }
 
 enum status event_wait_until(struct event *event, uint64_t deadline_ns)

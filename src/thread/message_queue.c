@@ -89,18 +89,14 @@ static inline bool send_now(struct message_queue *queue, const void *message, ui
     return true;
 }
 
-/* Interrupts off. */
-static inline void wait_for_room(struct cpu *cpu, struct message_queue *queue, const void *message,
-                                 struct irq_moment moment)
+static __attribute__((noinline)) void send_later(struct message_queue *queue, const void *message, uint64_t flags)
 {
+    struct irq_moment moment = {flags, clock_now_ns()};
+    struct cpu *cpu = cpu_this();
+
     cpu->current->sends = message;
     wait_queue_enter(cpu, &queue->senders, NULL);
     switch_away(cpu, moment);
-}
-
-static __attribute__((noinline)) void send_later(struct message_queue *queue, const void *message, uint64_t flags)
-{
-    wait_for_room(cpu_this(), queue, message, (struct irq_moment){flags, clock_now_ns()});
 }
 
 static __attribute__((noinline)) enum status send_later_until(struct message_queue *queue, const void *message,
@@ -108,15 +104,13 @@ static __attribute__((noinline)) enum status send_later_until(struct message_que
 {
     struct irq_moment moment = {flags, clock_now_ns()};
     struct cpu *cpu = cpu_this();
-    struct thread *current = cpu->current;
 
     if (deadline_ns <= moment.now_ns) {
         irq_restore(flags);
         return STATUS_TIMEOUT;
     }
-    wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
-    wait_for_room(cpu, queue, message, moment);
-    return wait_status(current);
+    cpu->current->sends = message;
+    return wait_queue_switch_until(cpu, &queue->senders, deadline_ns, moment);
 }
 
 void message_queue_send(struct message_queue *queue, const void *message)
@@ -174,18 +168,14 @@ static inline bool receive_now(struct message_queue *queue, void *message, uint6
     return true;
 }
 
-/* Interrupts off. */
-static inline void wait_for_message(struct cpu *cpu, struct message_queue *queue, void *message,
-                                    struct irq_moment moment)
+static __attribute__((noinline)) void receive_later(struct message_queue *queue, void *message, uint64_t flags)
 {
+    struct irq_moment moment = {flags, clock_now_ns()};
+    struct cpu *cpu = cpu_this();
+
     cpu->current->receives = message;
     wait_queue_enter(cpu, &queue->receivers, NULL);
     switch_away(cpu, moment);
-}
-
-static __attribute__((noinline)) void receive_later(struct message_queue *queue, void *message, uint64_t flags)
-{
-    wait_for_message(cpu_this(), queue, message, (struct irq_moment){flags, clock_now_ns()});
 }
 
 static __attribute__((noinline)) enum status receive_later_until(struct message_queue *queue, void *message,
@@ -193,15 +183,13 @@ static __attribute__((noinline)) enum status receive_later_until(struct message_
 {
     struct irq_moment moment = {flags, clock_now_ns()};
     struct cpu *cpu = cpu_this();
-    struct thread *current = cpu->current;
 
     if (deadline_ns <= moment.now_ns) {
         irq_restore(flags);
         return STATUS_TIMEOUT;
     }
-    wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
-    wait_for_message(cpu, queue, message, moment);
-    return wait_status(current);
+    cpu->current->receives = message;
+    return wait_queue_switch_until(cpu, &queue->receivers, deadline_ns, moment);
 }
 
 void message_queue_receive(struct message_queue *queue, void *message)

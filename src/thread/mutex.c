@@ -130,7 +130,7 @@ void mutex_lock_slowly(struct mutex *mutex)
 }
 
 /* The deadline of a waiter has come. */
-static void lock_expired(struct waker *waker)
+static seldom void lock_expired(struct waker *waker)
 {
     struct thread *thread = container_of(waker, struct thread, expired);
     struct cpu *cpu = cpu_this();
@@ -193,7 +193,7 @@ static inline void hand_over(struct cpu *cpu, struct mutex *mutex, struct thread
 
     list_remove(&mutex->contended);
     inherit(cpu, cpu->current);
-    wait_queue_wake(cpu, first, false);
+    wait_queue_wake_inline(cpu, first, false);
     contended = !list_empty(&mutex->queue.threads);
     if (contended)
         list_push_back(&first->contended, &mutex->contended);

@@ -194,7 +194,7 @@ static void let_readers_in(struct rwlock *rwlock)
     leave(cpu, flags);
 }
 
-static void read_expired(struct waker *waker)
+static seldom void read_expired(struct waker *waker)
 {
     struct thread *thread = container_of(waker, struct thread, expired);
     struct rwlock *rwlock = container_of(thread->waits_for, struct rwlock, readers);
@@ -202,7 +202,7 @@ static void read_expired(struct waker *waker)
     give_up(cpu_this(), rwlock, &rwlock->readers, thread);
 }
 
-static void write_expired(struct waker *waker)
+static seldom void write_expired(struct waker *waker)
 {
     struct thread *thread = container_of(waker, struct thread, expired);
     struct rwlock *rwlock = container_of(thread->waits_for, struct rwlock, writers);
@@ -212,7 +212,7 @@ static void write_expired(struct waker *waker)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) enum status read_slowly(struct rwlock *rwlock, uint64_t deadline_ns)
+static seldom enum status read_slowly(struct rwlock *rwlock, uint64_t deadline_ns)
 {
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
@@ -259,7 +259,7 @@ bool rwlock_read_try(struct rwlock *rwlock)
     return take_read(rwlock, cpu->current);
 }
 
-static __attribute__((noinline)) void read_unlock_slowly(struct rwlock *rwlock)
+static seldom void read_unlock_slowly(struct rwlock *rwlock)
 {
     uint64_t flags = irq_save();
     struct cpu *cpu = cpu_this();
@@ -295,7 +295,7 @@ void rwlock_read_unlock(struct rwlock *rwlock)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) enum status write_slowly(struct rwlock *rwlock, uint64_t deadline_ns)
+static seldom enum status write_slowly(struct rwlock *rwlock, uint64_t deadline_ns)
 {
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
@@ -352,7 +352,7 @@ static void check_writer(const struct cpu *cpu, struct rwlock *rwlock)
         panic("%s unlocks an rwlock that %s writes", cpu->current->name, writer ? writer->name : "nobody");
 }
 
-static __attribute__((noinline)) void write_unlock_slowly(struct rwlock *rwlock)
+static seldom void write_unlock_slowly(struct rwlock *rwlock)
 {
     uint64_t flags = irq_save();
     struct cpu *cpu = cpu_this();
@@ -373,7 +373,7 @@ void rwlock_write_unlock(struct rwlock *rwlock)
         write_unlock_slowly(rwlock);
 }
 
-void rwlock_downgrade(struct rwlock *rwlock)
+seldom void rwlock_downgrade(struct rwlock *rwlock)
 {
     uint64_t flags = irq_save();
     struct cpu *cpu = cpu_this();

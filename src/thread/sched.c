@@ -68,7 +68,7 @@ __attribute__((noinline)) void wait_queue_wake_rarely(struct thread *thread, uin
 {
     struct cpu *cpu = cpu_this();
 
-    wait_queue_wake(cpu, thread, false);
+    wait_queue_wake_inline(cpu, thread, false);
     leave(cpu, flags);
 }
 
@@ -93,7 +93,7 @@ static __attribute__((noinline)) void preempt_rarely(struct cpu *cpu)
 {
     ASSERT(cpu->irq_depth == 0 && cpu->preempt_count == 0);
     if (cpu->preemption == PREEMPTION_ANYWHERE)
-        preempt_current(cpu);
+        sched_preempt_now();
 }
 
 void sched_preempt(void)
@@ -117,6 +117,13 @@ __attribute__((noinline)) void preempt(uint64_t flags)
     irq_restore(flags);
 }
 
+__attribute__((noinline)) void leave_due(uint64_t flags)
+{
+    if ((flags & IRQ_ENABLED) && cpu_this()->preempt_count == 0)
+        sched_preempt();
+    irq_restore(flags);
+}
+
 /* Nothing but the running thread itself makes the question obsolete that preempt_point() asked. */
 void sched_preempt_here(void)
 {
@@ -127,7 +134,7 @@ void sched_preempt_here(void)
     irq_restore(flags);
 }
 
-void sched_preempt_edge(void)
+seldom void sched_preempt_edge(void)
 {
     struct cpu *cpu = cpu_this();
 
@@ -153,7 +160,7 @@ void sched_timer_interrupt(void)
 
 /* By the last one's time, not the clock's: ticks do not drift. Those that a stalled machine missed are one interrupt.
  */
-static void tick_expired(struct waker *waker)
+static seldom void tick_expired(struct waker *waker)
 {
     struct cpu *cpu = container_of(waker, struct cpu, ticker);
     uint64_t late_ns = clock_now_ns() - cpu->tick.deadline_ns;
@@ -162,7 +169,7 @@ static void tick_expired(struct waker *waker)
     timer_queue_insert(&cpu->timers, &cpu->tick, next_ns, waker);
 }
 
-void sched_tick_start(uint64_t period_ns)
+seldom void sched_tick_start(uint64_t period_ns)
 {
     struct cpu *cpu = cpu_this();
 
@@ -173,7 +180,7 @@ void sched_tick_start(uint64_t period_ns)
     sched_timer_start(&cpu->tick, clock_now_ns() + period_ns, &cpu->ticker);
 }
 
-enum preemption sched_set_preemption(enum preemption preemption)
+seldom enum preemption sched_set_preemption(enum preemption preemption)
 {
     struct cpu *cpu = cpu_this();
     uint64_t flags = irq_save();
@@ -237,7 +244,7 @@ void sched_preempt_enabled(void)
 
 /* The rest of thread_yield() where more is due than a turn of the ring, or may not be had by being preempted. Something
  * more urgent runs first, but the turn is given away all the same. */
-static __attribute__((noinline)) void yield_rarely(struct cpu *cpu, struct irq_moment moment)
+static seldom void yield_rarely(struct cpu *cpu, struct irq_moment moment)
 {
     struct thread *current = cpu->current;
     struct thread *next;
@@ -290,8 +297,9 @@ void thread_yield(void)
     switch_to(cpu, current, next, moment, switch_attended);
 }
 
-_Noreturn void wait_refused(const struct cpu *cpu)
+_Noreturn void wait_refused(void)
 {
+    const struct cpu *cpu = cpu_this();
     const char *where = "inside a poll";
 
     if (cpu->irq_depth)
@@ -328,7 +336,7 @@ void thread_park_between_polls(void)
     struct cpu *cpu = cpu_this();
 
     if (unlikely(!may_switch(cpu)))
-        wait_refused(cpu);
+        wait_refused();
     park(cpu, moment);
 }
 

@@ -26,11 +26,9 @@ bool semaphore_try(struct semaphore *semaphore)
 }
 
 /* Interrupts off, and no unit there. */
-static inline void wait_for_unit(struct cpu *cpu, struct semaphore *semaphore, struct irq_moment moment)
+static inline void mark_awaited(struct semaphore *semaphore)
 {
     atomic_store_explicit(&semaphore->units, -1, memory_order_relaxed);
-    wait_queue_enter(cpu, &semaphore->queue, NULL);
-    switch_away(cpu, moment);
 }
 
 static __attribute__((noinline)) void take_slowly(struct semaphore *semaphore)
@@ -38,10 +36,13 @@ static __attribute__((noinline)) void take_slowly(struct semaphore *semaphore)
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
 
-    if (take_unit(semaphore))
+    if (take_unit(semaphore)) {
         leave(cpu, moment.flags);
-    else
-        wait_for_unit(cpu, semaphore, moment);
+        return;
+    }
+    mark_awaited(semaphore);
+    wait_queue_enter(cpu, &semaphore->queue, NULL);
+    switch_away(cpu, moment);
 }
 
 void semaphore_take(struct semaphore *semaphore)
@@ -55,7 +56,6 @@ static __attribute__((noinline)) enum status take_slowly_until(struct semaphore 
 {
     struct irq_moment moment = irq_save_now();
     struct cpu *cpu = cpu_this();
-    struct thread *current = cpu->current;
 
     if (take_unit(semaphore)) {
         leave(cpu, moment.flags);
@@ -65,9 +65,8 @@ static __attribute__((noinline)) enum status take_slowly_until(struct semaphore 
         leave(cpu, moment.flags);
         return STATUS_TIMEOUT;
     }
-    wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
-    wait_for_unit(cpu, semaphore, moment);
-    return wait_status(current);
+    mark_awaited(semaphore);
+    return wait_queue_switch_until(cpu, &semaphore->queue, deadline_ns, moment);
 }
 
 enum status semaphore_take_until(struct semaphore *semaphore, uint64_t deadline_ns)

@@ -158,12 +158,15 @@ static inline void end_turn_if_over(struct cpu *cpu, uint64_t now)
 /* Has the CPU given to whom it belongs now, and comes back with interrupts as `flags` says. */
 void preempt(uint64_t flags);
 
+/* The rest of leave() where a switch is due, and may be forbidden. */
+void leave_due(uint64_t flags);
+
 /* Ends a critical section that may have made a more urgent thread ready. A caller that had interrupts off leaves the
  * switch to whoever turns them on. */
 static inline void leave(struct cpu *cpu, uint64_t flags)
 {
-    if (unlikely(cpu->need_resched) && (flags & IRQ_ENABLED) && cpu->preempt_count == 0)
-        preempt(flags);
+    if (unlikely(cpu->need_resched))
+        leave_due(flags);
     else
         irq_restore(flags);
 }

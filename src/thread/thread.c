@@ -137,8 +137,8 @@ static size_t round_stack(size_t bytes)
     return rounded <= THREAD_STACK_BYTES_MAX ? rounded : 0;
 }
 
-enum status thread_start_call(struct thread *thread, const char *name, unsigned priority,
-                              const struct thread_options *options, const struct thread_call *call)
+seldom enum status thread_start_call(struct thread *thread, const char *name, unsigned priority,
+                                     const struct thread_options *options, const struct thread_call *call)
 {
     static const struct thread_options defaults;
     const struct thread_options *chosen = options ? options : &defaults;

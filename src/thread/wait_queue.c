@@ -5,18 +5,25 @@
 
 #include "thread/waiting.h"
 
-void wait_queue_wait(struct wait_queue *queue, bool (*condition)(void *), void *argument)
+__attribute__((noinline)) void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool timed_out)
 {
-    struct irq_moment moment = irq_save_now();
-    struct cpu *cpu = cpu_this();
+    wait_queue_wake_inline(cpu, thread, timed_out);
+}
 
-    ASSERT(may_wait(cpu));
-    while (!condition(argument)) {
-        wait_queue_enter(cpu, queue, NULL);
-        switch_away(cpu, moment);
-        moment = irq_save_now();
-    }
-    leave(cpu, moment.flags);
+static void wait_expired(struct waker *waker)
+{
+    wait_queue_wake(cpu_this(), container_of(waker, struct thread, expired), true);
+}
+
+enum status wait_queue_switch_until(struct cpu *cpu, struct wait_queue *queue, uint64_t deadline_ns,
+                                    struct irq_moment moment)
+{
+    struct thread *current = cpu->current;
+
+    wait_queue_limit(cpu, deadline_ns, wait_expired);
+    wait_queue_enter(cpu, queue, NULL);
+    switch_away(cpu, moment);
+    return wait_status(current);
 }
 
 /* The deadline is looked at after the condition: who is woken in time for it gets it, however late it runs. */
@@ -33,13 +40,18 @@ enum status wait_queue_wait_until(struct wait_queue *queue, bool (*condition)(vo
             status = STATUS_TIMEOUT;
             break;
         }
-        wait_queue_limit(cpu, deadline_ns, wait_queue_expired);
-        wait_queue_enter(cpu, queue, NULL);
-        switch_away(cpu, moment);
+        (void)wait_queue_switch_until(cpu, queue, deadline_ns, moment);
         moment = irq_save_now();
     }
     leave(cpu, moment.flags);
     return status;
+}
+
+void wait_queue_wait(struct wait_queue *queue, bool (*condition)(void *), void *argument)
+{
+    enum status status = wait_queue_wait_until(queue, condition, argument, TIMER_NEVER);
+
+    ASSERT(status == STATUS_OK);
 }
 
 void wait_queue_wake_one(struct wait_queue *queue)

@@ -59,7 +59,10 @@ static inline void wait_queue_limit(struct cpu *cpu, uint64_t deadline_ns, void 
 }
 
 /* Ends a thread's wait; the switch to it, if it is more urgent, is left to leave(). */
-static inline void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool timed_out)
+void wait_queue_wake(struct cpu *cpu, struct thread *thread, bool timed_out);
+
+/* The same, inline. */
+static inline void wait_queue_wake_inline(struct cpu *cpu, struct thread *thread, bool timed_out)
 {
     list_remove(&thread->ring);
     thread->timed_out = timed_out;
@@ -97,17 +100,16 @@ static inline void wait_queue_wake_last(struct cpu *cpu, struct wait_queue *queu
     make_ready_last(cpu, first, flags);
 }
 
-/* What wait_queue_limit() is given by those who need not know that a thread has left. */
-static inline void wait_queue_expired(struct waker *waker)
-{
-    wait_queue_wake(cpu_this(), container_of(waker, struct thread, expired), true);
-}
-
 /* What a wait that has ended returns. */
 static inline enum status wait_status(const struct thread *current)
 {
     return current->timed_out ? STATUS_TIMEOUT : STATUS_OK;
 }
+
+/* wait_queue_enter(), switch_away() and wait_status() of those who wait no longer than until `deadline_ns` and need not
+ * be told when one of them leaves. Out of line: beside the queue of timers a call is little. */
+enum status wait_queue_switch_until(struct cpu *cpu, struct wait_queue *queue, uint64_t deadline_ns,
+                                    struct irq_moment moment);
 
 /* The running flow is a thread that may lose the CPU. */
 static inline bool may_switch(const struct cpu *cpu)
@@ -122,13 +124,13 @@ static inline bool can_wait(const struct cpu *cpu)
 }
 
 /* Panics with why the running flow cannot. */
-_Noreturn void wait_refused(const struct cpu *cpu);
+_Noreturn void wait_refused(void);
 
 /* The same for who is about to wait: true, or a panic with the reason. */
 static inline bool may_wait(const struct cpu *cpu)
 {
     if (unlikely(!can_wait(cpu)))
-        wait_refused(cpu);
+        wait_refused();
     return true;
 }
 

@@ -8,8 +8,8 @@
  *      r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax vector error | rip cs rflags rsp ss
  *
  * Interrupts (32 to 255) save what the ABI lets a C function clobber; a switch, if there is one, saves the rest. Nine
- * registers and the CPU's five keep the stack aligned for the call. The vector is kept, for backtraces, in the upper
- * half of the word of cs, which iretq discards (Intel SDM vol. 2, IRET).
+ * registers and the CPU's five keep the stack aligned for the call. The vector is kept, for backtraces, in a byte of the
+ * upper half of the word of cs, which iretq discards (Intel SDM vol. 2, IRET).
  *
  *      r11 r10 r9 r8 rdi rsi rdx rcx rax | rip cs+vector rflags rsp ss
  */
@@ -18,7 +18,6 @@
     .text
 
     .macro exception_stub vector, has_error
-    .balign 16
 exception_\vector:
     .if \has_error == 0
     push $0
@@ -28,9 +27,8 @@ exception_\vector:
     .endm
 
     .macro interrupt_stub vector
-    .balign 16
 interrupt_\vector:
-    movl $\vector, 12(%rsp)
+    movb $\vector, 12(%rsp)
     .if \vector - \vector / 8 * 8 == 7
     jmp interrupt_doubtful
     .else
@@ -110,7 +108,7 @@ exception_return:
     .globl \way_in
 \way_in:
     IRQ_SITE(cld, irqoff_interrupt)
-    mov 9*8+12(%rsp), %edi
+    movzbl 9*8+12(%rsp), %edi
     .endm
 
     .type interrupt_common, @function

@@ -82,7 +82,7 @@ static uint64_t spurious;
 static uint64_t unexpected;
 
 /* The first of each vector: more of them would only say it again. */
-static __attribute__((noinline, cold)) void warn_once(unsigned vector, const char *what)
+static seldom void warn_once(unsigned vector, const char *what)
 {
     if (warned[vector])
         return;
@@ -118,7 +118,7 @@ static void handle_timed(unsigned vector)
 }
 
 /* One handler stands before all others only while it has to, so that nothing asks whether it has to. */
-void interrupt_set_insight(bool on)
+seldom void interrupt_set_insight(bool on)
 {
     uint64_t flags = irq_save();
 
@@ -174,7 +174,7 @@ static void interrupt_end(size_t vector)
  * the switch, so once more after it, when nothing is in service: no controller minds that (Intel 8259A data sheet,
  * OCW2; SDM vol. 3, 10.8.5).
  */
-static void handle_before_edge(unsigned vector)
+static seldom void handle_before_edge(unsigned vector)
 {
     uintptr_t *const *frame = __builtin_frame_address(0); /* ours; interrupt()'s; and above its return address */
     const struct interrupt_frame *from = (const void *)(frame[0] + 2);
@@ -189,7 +189,7 @@ static void handle_before_edge(unsigned vector)
     cpu->irq_depth++;
 }
 
-void interrupt_preempt_at_edges(void)
+runs_once void interrupt_preempt_at_edges(void)
 {
     uint64_t flags = irq_save();
 
@@ -366,7 +366,7 @@ static _Noreturn void machine_check(const struct trap_frame *frame)
     panic_exception(frame, "machine check: no bank says why, the CPU 0x%lx", (unsigned long)rdmsr(MSR_MCG_STATUS));
 }
 
-static _Noreturn void exception_fatal(const struct trap_frame *frame)
+static seldom _Noreturn void exception_fatal(const struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)
         memory_fault(frame);
@@ -427,7 +427,7 @@ void exception(struct trap_frame *frame)
 extern char cld_of_gate[], cld_of_gate_at_edges[], cld_of_interrupt[], cld_of_doubtful[], cld_of_exception[],
     irqoff_cld_of_interrupt[], irqoff_cld_of_exception[];
 
-static void clear_ac(char *site)
+static runs_once void clear_ac(char *site)
 {
     static const uint8_t CLD[] = {0x2e, 0x2e, 0x2e, 0x2e, 0xfc};
     static const uint8_t CLAC_CLD[] = {0x0f, 0x01, 0xca, 0x2e, 0xfc};
@@ -440,7 +440,7 @@ static void clear_ac(char *site)
     irq_restore(flags);
 }
 
-void interrupt_expect_user(user_exception_handler *handler)
+runs_once void interrupt_expect_user(user_exception_handler *handler)
 {
     user_handler = handler;
     if (!mmu_protections.smap)

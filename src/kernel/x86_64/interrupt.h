@@ -45,7 +45,8 @@ enum { INTERRUPT_SAVED_REGISTERS = 9 };
 struct interrupt_frame {
     uint64_t registers[INTERRUPT_SAVED_REGISTERS];
     uint64_t rip;
-    uint32_t cs, vector;
+    uint32_t cs;
+    uint8_t vector;
     uint64_t rflags, rsp, ss;
 };
 _Static_assert(sizeof(struct interrupt_frame) == 14 * 8 && offsetof(struct interrupt_frame, vector) == 9 * 8 + 12,

@@ -131,7 +131,7 @@
     cld
     testb $IF_IN_BYTE, \flags + IF_BYTE(%rsp)
     jz 1f
-    mov \vector(%rsp), %eax
+    movzbl \vector(%rsp), %eax
     mov vector_stubs(, %rax, 8), %rax
     inc %rax
     begin_stretch irqoff_interrupts
