@@ -3,6 +3,7 @@
 #   CC=gcc|clang   compiler        (default gcc)
 #   OPT=2|0|s      optimisation    (default 2)
 #   SAN=ubsan      panic on undefined behaviour
+#   COVERAGE=1     count what runs, by gcov (gcc, OPT=0)
 # Each combination builds in its own folder, so that they live side by side.
 
 #   V=1            show the commands
@@ -17,14 +18,19 @@ say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-6s %s\n'
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-OPT ?= 2
+OPT ?= $(if $(COVERAGE),0,2)
+ifneq ($(if $(COVERAGE),$(COVERAGE)-$(CC)-$(OPT)-$(SAN),1-gcc-0-),1-gcc-0-)
+$(error COVERAGE=$(COVERAGE) is not known, but for COVERAGE=1 CC=gcc OPT=0)
+endif
 ifneq ($(filter-out ubsan,$(SAN)),)
 $(error SAN=$(SAN) is not known; valid: ubsan)
 endif
-KBUILD := build/kernel-$(notdir $(CC))-O$(OPT)$(SAN:%=-%)
+KBUILD := build/kernel-$(if $(COVERAGE),coverage,$(notdir $(CC))-O$(OPT)$(SAN:%=-%))
 KERNEL := $(KBUILD)/duet.elf
-ISO := build/duet.iso
+ISO := $(if $(COVERAGE),$(KBUILD),build)/duet.iso
 SYMBOLS := build/duet-symbols
+
+comma := ,
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 
@@ -53,6 +59,9 @@ KLDFLAGS := -nostdlib -static -Wl,-T,src/kernel/kernel.ld -Wl,-z,noexecstack -Wl
 # also checks implicit conversions that lose bits: -Wconversion lets a compound assignment do so unseen by gcc.
 KSAN_gcc := -fsanitize=undefined -fsanitize=bounds-strict -fno-sanitize-recover=all
 KSAN_clang := -fsanitize=undefined,implicit-integer-truncation -fno-sanitize=function,vptr -fno-sanitize-recover=all
+# Counters of what runs: src/kernel/coverage.c sends them, when the linker has led two calls there.
+KCOV := $(if $(COVERAGE),-fprofile-arcs -ftest-coverage -fprofile-info-section=gcov_info -fprofile-update=atomic -fprofile-abs-path)
+KLDFLAGS += $(if $(COVERAGE),-Wl$(comma)--wrap=log_replay -Wl$(comma)--wrap=space_thread_end)
 KSAN := $(if $(SAN),$(KSAN_$(COMPILER)) -DCHECKED_ARITHMETIC)
 HOSTFLAGS := -std=c17 -Isrc $(WARN) $(WARN_gcc) -g -D_GNU_SOURCE
 
@@ -62,6 +71,7 @@ PURE_SRC := $(wildcard src/lib/*.c src/executor/*.c src/thread/*.c src/thread/*.
 UBSAN_SRC := src/kernel/ubsan.c src/kernel/suites/ubsan.c
 KERNEL_SRC := $(PURE_SRC) $(wildcard src/kernel/*.c src/kernel/x86_64/*.c src/kernel/x86_64/*.S src/kernel/suites/*.c src/kernel/suites/*.S)
 KERNEL_SRC := $(filter-out $(UBSAN_SRC),$(KERNEL_SRC)) $(if $(SAN),$(UBSAN_SRC))
+KERNEL_SRC := $(filter-out src/kernel/coverage.c,$(KERNEL_SRC)) $(if $(COVERAGE),src/kernel/coverage.c)
 KERNEL_OBJ := $(KERNEL_SRC:%=$(KBUILD)/%.o)
 HOST_TEST_SRC := $(wildcard tests/host/*.c) tools/native/check.c
 QEMU_TEST_SRC := $(wildcard tests/qemu/*.c)
@@ -82,10 +92,11 @@ COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c he
 
 $(COLD_SRC:%=$(KBUILD)/%.o): KFLAGS := $(KFLAGS:-O2=-Os)
 $(KBUILD)/src/kernel/ubsan.c.o: KSAN :=
+$(KBUILD)/src/kernel/coverage.c.o: KCOV := -O2
 $(KBUILD)/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(KFLAGS) $(KSAN) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(KFLAGS) $(KSAN) $(KCOV) -MMD -MP -c $< -o $@
 
 $(KBUILD)/%.S.o: %.S Makefile
 	@mkdir -p $(@D)
@@ -126,7 +137,7 @@ USER_FLAGS := -std=c17 -Isrc -Isrc/user $(WARN) $(WARN_$(COMPILER)) -O$(OPT) -g 
               $(filter-out -mstack-protector-guard=global,$(KFLAGS_$(COMPILER))) -ffile-prefix-map=$(CURDIR)=.
 USER_LDFLAGS := -nostdlib -static -Wl,-T,src/user/user.ld -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
                 -Wl,--build-id=none -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--strip-debug
-USER_COMMON := src/user/crt.S src/user/text.c src/lib/mem.c
+USER_COMMON := $(if $(COVERAGE),src/user/coverage.S) src/user/crt.S src/user/text.c src/lib/mem.c
 USER_PROGRAMS := $(patsubst src/user/programs/%.c,%,$(wildcard src/user/programs/*.c))
 USER_DRIVER := src/user/driver.c src/drivers/input.c src/lib/probe.c
 USER_MORE_keyboard := $(USER_DRIVER) src/drivers/keyboard.c src/lib/scancode.c src/lib/keymap.c
@@ -139,7 +150,7 @@ PROGRAMS := $(KBUILD)/programs.tar
 $(KBUILD)/user/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(USER_FLAGS) $(KCOV) -MMD -MP -c $< -o $@
 
 $(KBUILD)/user/%.S.o: %.S Makefile
 	@mkdir -p $(@D)
@@ -171,12 +182,12 @@ iso: deps-build
 	@$(MAKE) $(ISO)
 
 $(ISO): $(KERNEL) $(PROGRAMS) src/kernel/grub.cfg
-	@rm -rf build/iso && mkdir -p build/iso/boot/grub
-	@cp $(KERNEL) build/iso/boot/duet.elf
-	@cp $(PROGRAMS) build/iso/boot/programs.tar
-	@cp src/kernel/grub.cfg build/iso/boot/grub/grub.cfg
+	@rm -rf $(@D)/iso && mkdir -p $(@D)/iso/boot/grub
+	@cp $(KERNEL) $(@D)/iso/boot/duet.elf
+	@cp $(PROGRAMS) $(@D)/iso/boot/programs.tar
+	@cp src/kernel/grub.cfg $(@D)/iso/boot/grub/grub.cfg
 	$(call say,ISO)
-	$(Q)grub-mkrescue -o $@ build/iso 2>build/iso.log || { cat build/iso.log; exit 1; }
+	$(Q)grub-mkrescue -o $@ $(@D)/iso 2>$(@D)/iso.log || { cat $(@D)/iso.log; exit 1; }
 
 # ---- run and debug ---------------------------------------------------------------------------------------------------
 
@@ -383,6 +394,12 @@ build/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 	$(call say,HOSTCC)
 	$(Q)gcc $(HOSTFLAGS) -Itests/qemu -Wno-pedantic -Wno-conversion -O1 $(QEMU_TEST_SRC) -lcriterion -ljansson -o $@
 
+# The same with the kernel of `make coverage` wherever a test names one.
+$(KBUILD)/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCC)
+	$(Q)gcc $(HOSTFLAGS) -DKERNEL_COUNTED='"$(KBUILD)"' -Itests/qemu -Wno-pedantic -Wno-conversion -O1 $(QEMU_TEST_SRC) -lcriterion -ljansson -o $@
+
 .PHONY: test test-host test-tsan test-compile test-models test-report test-qemu kernels print-flags
 test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
 	@tools/test.sh host tsan compile models fuzz report qemu
@@ -457,7 +474,7 @@ models-looked-at: ## after reading: note that the models agree with the function
 	@tools/looked-at.sh --write
 
 .PHONY: coverage
-coverage: deps-build deps-test ## host tests with gcov; HTML report and summary under coverage/
+coverage: deps-build deps-test ## what the tests run of all of src/, on the host and in the kernel in QEMU; HTML and a table under coverage/
 	@tools/coverage.sh
 
 # ---- checks ----------------------------------------------------------------------------------------------------------

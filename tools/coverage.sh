@@ -1,62 +1,49 @@
 #!/bin/sh
-# coverage.sh: what the host tests cover of the pure core, src/{lib,executor,thread,bridge,drivers}.
-# HTML in coverage/html, a summary per directory in coverage/summary.txt and on the terminal. Fails when a test fails,
-# or when a directory of coverage/floors is below its floor or has no figures at all.
+# coverage.sh: what the tests cover of all of src/, on the host and in the running kernel.
+# HTML in coverage/html, a table in coverage/summary.txt and on the terminal, and in coverage/uncovered.md each line that
+# never ran, with its reason. Fails as tools/coverage/report.py and asserts.py say, and when a test of the host fails; tests
+# of the kernel count here even if they fail: exact figures are those of an optimised kernel that does not count.
 set -eu
 cd "$(dirname "$0")/.."
-build=build/host-cov
-info=coverage/duet.info
-
-make -s $build/host-tests
-find $build -name '*.gcda' -delete
-$build/host-tests -j"$(nproc)" --color=never >$build/host-tests.log 2>&1 || { cat $build/host-tests.log; exit 1; }
+host=build/host-cov kernel=build/kernel-coverage runs=build/coverage-runs
 
 # quietly COMMAND...: runs it, and shows what it says (Perl's warnings about lcov itself, mostly) only if it fails.
 quietly() {
-    "$@" >$build/lcov.log 2>&1 || { cat $build/lcov.log; exit 1; }
+    "$@" >build/lcov.log 2>&1 || { cat build/lcov.log; exit 1; }
 }
-quietly lcov --config-file coverage/lcovrc --capture --directory $build --output-file $info.all
-quietly lcov --config-file coverage/lcovrc --extract $info.all "$PWD/src/lib/*" "$PWD/src/executor/*" \
-    "$PWD/src/thread/*" "$PWD/src/bridge/*" "$PWD/src/drivers/*" --output-file $info
-rm -rf $info.all coverage/html
-quietly genhtml --config-file coverage/lcovrc --prefix "$PWD" --output-directory coverage/html $info
 
-# The tracefile names a source (SF) and ends it with its lines found and hit (LF, LH), branches found and hit (BRF, BRH).
-awk -F: -v top="$PWD/src/" '
-    FNR == NR {
-        if ($0 !~ /^[[:space:]]*(#|$)/) { split($0, floor, " "); lines[floor[1]] = floor[2]; branches[floor[1]] = floor[3] }
-        next
-    }
-    $1 == "SF" { directory = substr($2, length(top) + 1); sub(/\/.*/, "", directory); seen[directory] = 1 }
-    $1 == "LF" || $1 == "LH" || $1 == "BRF" || $1 == "BRH" { sum[directory, $1] += $2; sum["all", $1] += $2 }
-    function percent(directory, hit, found) {
-        return sum[directory, found] ? 100 * sum[directory, hit] / sum[directory, found] : 100 * (sum[directory, "LF"] > 0)
-    }
-    function row(directory, verdict) {
-        printf "%-10s lines %6.2f %% (%d of %d)   branches %6.2f %% (%d of %d)%s\n", directory,
-            percent(directory, "LH", "LF"), sum[directory, "LH"], sum[directory, "LF"],
-            percent(directory, "BRH", "BRF"), sum[directory, "BRH"], sum[directory, "BRF"], verdict
-    }
-    END {
-        for (directory in lines) seen[directory] = 1
-        count = 0
-        for (directory in seen) names[++count] = directory
-        for (i = 1; i <= count; i++)
-            for (j = i + 1; j <= count; j++)
-                if (names[j] < names[i]) { swap = names[i]; names[i] = names[j]; names[j] = swap }
-        for (i = 1; i <= count; i++) {
-            directory = names[i]
-            verdict = ""
-            if (!sum[directory, "LF"])
-                verdict = "   NOT MEASURED"
-            else if (percent(directory, "LH", "LF") < lines[directory] ||
-                     percent(directory, "BRH", "BRF") < branches[directory])
-                verdict = "   BELOW the floor of " lines[directory] " and " branches[directory] " %"
-            if (verdict) failed = 1
-            row(directory, verdict)
-        }
-        row("all", "")
-        exit failed
-    }' coverage/floors $info >coverage/summary.txt && status=0 || status=$?
+# capture FOLDER INFO: what gcov says of it, of our sources alone.
+capture() {
+    quietly lcov --config-file coverage/lcovrc --capture --directory "$1" --output-file "$2.all"
+    quietly lcov --config-file coverage/lcovrc --extract "$2.all" "$PWD/src/*" --output-file "$2"
+    rm "$2.all"
+}
+
+make -s -j"$(nproc)" $host/host-tests
+make -s -j"$(nproc)" COVERAGE=1 kernel $kernel/duet.iso $kernel/qemu-tests
+rm -rf $runs $runs.log coverage/html
+mkdir -p $runs
+
+echo "== host"
+find $host -name '*.gcda' -delete
+$host/host-tests -j"$(nproc)" --color=never >$host-tests.log 2>&1 || { cat $host-tests.log; exit 1; }
+grep Synthesis $host-tests.log
+capture $host coverage/host.info
+
+echo "== kernel, by itself"
+tools/coverage/boots.sh $kernel $runs
+grep -v 'status 33' $runs.log || :
+echo "== kernel, in tests/qemu"
+COVERAGE_RUNS=$PWD/$runs $kernel/qemu-tests -j2 --color=never --filter "@($(grep -v '^#' tools/coverage/tests | paste -sd '|'))" >$kernel/qemu-tests.log 2>&1 || :
+grep -E '^\[(FAIL|CRASH|TIMEOUT|----.*Synthesis)|Synthesis' $kernel/qemu-tests.log || :
+tools/coverage/merge.py $kernel $runs
+capture $kernel coverage/kernel.info
+
+quietly lcov --config-file coverage/lcovrc --add-tracefile coverage/host.info --add-tracefile coverage/kernel.info \
+    --output-file coverage/duet.info
+quietly genhtml --config-file coverage/lcovrc --prefix "$PWD" --output-directory coverage/html coverage/duet.info
+status=0
+tools/coverage/report.py coverage/duet.info coverage/host.info >coverage/summary.txt || status=1
+tools/coverage/asserts.py $host $kernel >>coverage/summary.txt || status=1
 cat coverage/summary.txt
-exit $status
+exit "$status"

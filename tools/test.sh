@@ -87,6 +87,7 @@ for part in "$@"; do
     report)
         run_counted report tests/report/run.py test_report
         run_counted trace tests/report/run.py test_trace
+        run_counted coverage tests/report/run.py test_coverage
         ;;
     browser) run_counted browser tests/report/run.py test_browser ;;
     qemu) build qemu kernels iso build/qemu-tests build/bench/duet-external build/bench/stopwatch.so && run qemu 2 build/qemu-tests ;;

@@ -256,6 +256,11 @@ Test(interval, leaves_out_what_was_missed_and_counts_it)
     cr_assert_eq(each.missed, 4);
 }
 
+Test(race, panics_without_a_runner, .exit_code = PANIC_EXIT)
+{
+    (void)race(NULL, 0);
+}
+
 Test(interval, panics_without_a_period, .exit_code = PANIC_EXIT)
 {
     (void)interval(0, 0);

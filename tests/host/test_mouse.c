@@ -97,6 +97,18 @@ Test(mouse, publishes_nothing_for_a_packet_that_says_nothing)
     cr_assert_eq(queue.published, 0);
 }
 
+Test(mouse, counts_motion_in_the_queue_that_it_has_no_room_for)
+{
+    init(MOUSE_ID_STANDARD);
+    for (unsigned i = 0; i < EVENT_QUEUE_EVENTS + 3; i++) {
+        feed(0x08);
+        feed(1);
+        feed(0);
+    }
+    cr_assert_eq(queue.published, EVENT_QUEUE_EVENTS);
+    cr_assert_eq(queue.dropped, 3);
+}
+
 Test(mouse, publishes_motion_before_buttons_and_those_in_the_order_of_their_bits)
 {
     init(MOUSE_ID_EXPLORER);

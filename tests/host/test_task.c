@@ -589,6 +589,20 @@ Test(task_pool, numbers_generations_over_and_over, .init = pool_init)
     cr_assert_eq(atomic_load(&slots[0].task.state) & (TASK_GENERATION_MASK | TASK_SPECIAL), first);
 }
 
+Test(task_pool, panics_at_slots_too_small_for_a_task, .exit_code = PANIC_EXIT, .init = pool_init)
+{
+    static struct task_pool small;
+
+    task_pool_init(&small, &executor, "small", slots, sizeof(struct task), 1);
+}
+
+Test(task_pool, panics_at_slots_of_more_bytes_than_it_can_count, .exit_code = PANIC_EXIT, .init = pool_init)
+{
+    static struct task_pool large;
+
+    task_pool_init(&large, &executor, "large", slots, sizeof(slots[0]), UINT32_MAX / sizeof(slots[0]) + 1);
+}
+
 Test(task_pool, panics_when_a_handle_is_joined_twice, .exit_code = PANIC_EXIT, .init = pool_init)
 {
     struct task_handle handle = task_pool_spawn(&pool, take(0, 1));

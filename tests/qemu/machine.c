@@ -22,10 +22,12 @@
 
 #define REFERENCE_MACHINE "tools/reference-machine"
 #define ARGUMENTS_MAX     96
-#define ARGUMENT_BYTES    512
+#define ARGUMENT_BYTES    4096
 /* A serial line's pipe: what a guest may say while the test looks elsewhere without being held up. */
-#define PIPE_BYTES (1024 * 1024)
-#define TAIL_BYTES 3000
+#define PIPE_BYTES     (1024 * 1024)
+#define TAIL_BYTES     3000
+#define COUNTS_MS      3000
+#define COUNTS_POLL_MS 10
 
 long long machine_now_ms(void)
 {
@@ -210,6 +212,19 @@ static void add_streams(struct arguments *arguments, const struct machine_option
     add(arguments, "-S"); /* until QMP is up: a machine that ends at once would end before it */
 }
 
+/* A file of its own in the folder that COVERAGE_RUNS names. */
+static void add_counts(struct arguments *arguments, struct machine *machine)
+{
+    static unsigned number;
+    const char *folder = getenv("COVERAGE_RUNS");
+
+    if (!folder)
+        return;
+    must(asprintf(&machine->counts, "%s/%d-%u", folder, getpid(), number++) > 0, "the counts' file");
+    add(arguments, "-debugcon");
+    add(arguments, "file:%s", machine->counts);
+}
+
 /* ---- the process ---- */
 
 static void open_streams(struct machine *machine, const struct machine_options *options, int *theirs)
@@ -259,6 +274,7 @@ struct machine *machine_start(const struct machine_options *options)
     add_hardware(&arguments, options);
     add_boot(&arguments, options);
     add_streams(&arguments, options, theirs);
+    add_counts(&arguments, machine);
 
     machine->pid = fork();
     must(machine->pid >= 0, "fork");
@@ -274,8 +290,38 @@ struct machine *machine_start(const struct machine_options *options)
     return machine;
 }
 
+/* How long the file of counts is that is whole, by its last frame; 0 if it is not. */
+static off_t counts_bytes(const struct machine *machine)
+{
+    static const char last[12] = {'G', 'C', 'O', 'V', 0, 0, 0, 0, 1};
+    char found[sizeof(last)] = "";
+    int file = open(machine->counts, O_RDONLY | O_CLOEXEC);
+    off_t bytes = lseek(file, 0, SEEK_END);
+
+    if (bytes < (off_t)sizeof(last) || pread(file, found, sizeof(found), bytes - (off_t)sizeof(last)) < 0 ||
+        memcmp(found, last, sizeof(last)) != 0)
+        bytes = 0;
+    close(file);
+    return bytes;
+}
+
+/* A kernel that does not end is made to: it sends its counts when it panics. One that is beyond that has none. */
+static void counts_take(struct machine *machine)
+{
+    static const char commands[] = "{\"execute\":\"cont\"}\n{\"execute\":\"inject-nmi\"}\n";
+    long long deadline_ms = machine_now_ms() + COUNTS_MS;
+    off_t before = counts_bytes(machine);
+
+    if (write(machine->stream[MACHINE_QMP], commands, sizeof(commands) - 1) < 0)
+        return;
+    while (counts_bytes(machine) <= before && machine_now_ms() < deadline_ms && machine_pump(machine, COUNTS_POLL_MS))
+        continue;
+}
+
 void machine_stop(struct machine *machine)
 {
+    if (machine->pid && machine->counts)
+        counts_take(machine);
     if (machine->pid) {
         kill(machine->pid, SIGKILL);
         waitpid(machine->pid, &machine->status, 0);
@@ -287,6 +333,7 @@ void machine_stop(struct machine *machine)
     }
     close(machine->screen);
     free(machine->com2_line);
+    free(machine->counts);
     free(machine);
 }
 
@@ -361,6 +408,8 @@ _Noreturn void machine_fail(struct machine *machine, const char *format, ...)
     /* What it was about to say often tells why. */
     for (long long end_ms = machine_now_ms() + 200; pump_until(machine, end_ms);)
         continue;
+    if (machine->pid && machine->counts)
+        counts_take(machine);
     cr_assert_fail("%s\n---- %s\n---- COM1\n%s\n---- COM2\n%s\n----", message, machine->title,
                    text_tail(&machine->text[MACHINE_COM1]), text_tail(&machine->text[MACHINE_COM2]));
     abort();

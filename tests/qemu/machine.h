@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#ifndef KERNEL_COUNTED
 #define KERNEL_GCC_O2   "build/kernel-gcc-O2/duet.elf"
 #define KERNEL_GCC_O0   "build/kernel-gcc-O0/duet.elf"
 #define KERNEL_GCC_OS   "build/kernel-gcc-Os/duet.elf"
@@ -31,6 +32,19 @@
 /* Checked for undefined behaviour. */
 #define KERNEL_GCC_UBSAN   "build/kernel-gcc-O2-ubsan/duet.elf"
 #define KERNEL_CLANG_UBSAN "build/kernel-clang-O2-ubsan/duet.elf"
+
+/* One folder instead of all of them, by which `make coverage` counts what runs; COVERAGE_RUNS in the environment is
+ * where each machine's counts go (see src/kernel/coverage.c), as it ends or, by an NMI, as it is stopped. */
+#else
+#define KERNEL_GCC_O2      KERNEL_COUNTED "/duet.elf"
+#define KERNEL_GCC_O0      KERNEL_GCC_O2
+#define KERNEL_CLANG_O2    KERNEL_GCC_O2
+#define KERNEL_CLANG_O0    KERNEL_GCC_O2
+#define ISO                KERNEL_COUNTED "/duet.iso"
+#define PROGRAMS_GCC_O2    KERNEL_COUNTED "/programs.tar"
+#define KERNEL_GCC_UBSAN   KERNEL_GCC_O2
+#define KERNEL_CLANG_UBSAN KERNEL_GCC_O2
+#endif
 
 /* What isa-debug-exit makes of the kernel's verdict. */
 #define EXIT_PASSED 33
@@ -81,6 +95,7 @@ struct machine {
     char *com2_line;                   /* the last one returned */
     int screen;                        /* the memory file that screen dumps go to */
     unsigned qmp_posted;               /* commands sent, not answered */
+    char *counts;                      /* the file that its counts go to, or NULL */
 };
 
 struct machine *machine_start(const struct machine_options *options);

@@ -185,6 +185,18 @@ Test(boot, a_plain_64_bit_cpu_is_enough, .timeout = 120)
         machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=echo", .cpu = "qemu64"}));
 }
 
+/* QEMU's own things are looked for only where something says that it is no real machine. */
+Test(boot, a_cpu_that_names_no_hypervisor_is_enough, .timeout = 120)
+{
+    struct machine *machine = machine_start(&(struct machine_options){
+        .iso = ISO, .cmdline = "mode=test test=boot.clock_is_monotonic", .cpu = "max,-hypervisor", .vga = true});
+
+    must_say(machine, "Duet: futures and threads");
+    if (machine_screen_row(machine, 1, "keyboard  async", BOOT_MS) != 1)
+        machine_fail(machine, "it took words from where it should not have looked");
+    machine_stop(machine);
+}
+
 /* ---- irq=apic ---- */
 
 static struct platform apic_platforms[] = {
@@ -317,6 +329,25 @@ Test(boot, does_without_a_keyboard_controller_and_says_so, .timeout = 120)
     machine_stop(machine);
 }
 
+Test(boot, measures_nothing_without_a_keyboard_controller, .timeout = 120)
+{
+    struct machine *machine = machine_start(&(struct machine_options){
+        .kernel = KERNEL_GCC_O2, .cmdline = "mode=bench suite=micro", .machine = "pc,i8042=off"});
+    int status = machine_wait_exit(machine, BOOT_MS);
+
+    if (status != EXIT_FAILED)
+        machine_fail(machine, "ended with %d", status);
+    must_say(machine, "bench: there is no i8042 controller, so nothing can be injected");
+    machine_stop(machine);
+}
+
+Test(boot, echoes_beside_threads_that_compute, .timeout = 120)
+{
+    must_echo(machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2,
+                                                      .cmdline = "mode=echo keyboard=async mouse=thread load=threads:3",
+                                                      .reference = true}));
+}
+
 /* ---- the command line ---- */
 
 struct mistake {
@@ -333,6 +364,7 @@ static struct mistake mistakes[] = {
     {"mode=bench suite=matrix driver=fancy", "fancy", "async"},
     {"mode=echo irq=fancy", "fancy", "apic"},
     {"mode=bench suite=fancy", "fancy", "threads"},
+    {"mode=bench handicap=async:x", "async:x", "async:1000000"},
     {"mode=bench span=1ms", "1ms", "100ms"},
     {"mode=echo pi=fancy", "fancy", "off"},
     {"mode=echo preempt=fancy", "fancy", "off"},
@@ -376,12 +408,31 @@ ParameterizedTest(struct mistake *mistake, boot, a_wrong_word_is_named_beside_th
     machine_stop(machine);
 }
 
+/* Longer than the kernel keeps one, from the loader and from QEMU. */
+Test(boot, a_command_line_that_is_too_long_is_refused, .timeout = 120)
+{
+    static char words[1200] = "mode=echo";
+    struct machine *machine;
+
+    memset(words + strlen(words), ' ', sizeof(words) - strlen(words) - 1);
+    machine = machine_start(&(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = words});
+    must_say(machine, "PANIC: the command line is longer than 1023 characters");
+    machine_stop(machine);
+    machine = machine_start(&(struct machine_options){.iso = ISO, .cmdline = words});
+    must_say(machine, "duet: the fw_cfg item opt/duet/cmdline is too long");
+    machine_stop(machine);
+}
+
 Test(boot, the_demo_names_a_wrong_word_and_goes_on, .timeout = 120)
 {
-    struct machine *machine = machine_start(
-        &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = "mode=demo colour=red", .vga = true});
+    static const char *const lines[] = {"mode=demo colour=red", "colour=red"}; /* the demo is the default */
 
-    must_say(machine, "colour");
-    must_still_run(machine);
-    machine_stop(machine);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct machine *machine = machine_start(
+            &(struct machine_options){.kernel = KERNEL_GCC_O2, .cmdline = lines[i], .vga = true});
+
+        must_say(machine, "colour");
+        must_still_run(machine);
+        machine_stop(machine);
+    }
 }

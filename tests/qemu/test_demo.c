@@ -184,6 +184,19 @@ Test(demo, counts_events_and_works_beside_them, .timeout = 180)
     machine_stop(machine);
 }
 
+Test(demo, backspace_takes_the_last_character_back, .timeout = 180)
+{
+    struct machine *machine = demo_start("mode=demo");
+
+    must_type(machine, "plumxy");
+    machine_tap(machine, "backspace");
+    machine_tap(machine, "backspace");
+    type(machine, "b");
+    if (machine_screen_row(machine, ROW_FREE, "plumb ", SCREEN_MS) < 0)
+        machine_fail(machine, "the x or the y is still there");
+    machine_stop(machine);
+}
+
 Test(demo, f1_switches_the_keyboards_style_and_it_types_on, .timeout = 180)
 {
     struct machine *machine = demo_start("mode=demo");
@@ -228,6 +241,8 @@ Test(demo, a_rogue_thread_stops_neither_style, .timeout = 180)
     must_show(machine, ROW_KEYBOARD, " thread ");
     must_type(machine, "plugh");
     must_go_on(machine, "thread a: ");
+    machine_tap(machine, "f3");
+    must_show(machine, ROW_MESSAGE, "rogue thread: runs already, nothing can end it");
     machine_stop(machine);
 }
 
@@ -245,6 +260,8 @@ Test(demo, a_rogue_future_stops_the_async_driver_and_only_it, .timeout = 180)
     must_show(machine, ROW_MESSAGE, "stuck");
     must_show(machine, ROW_MOUSE, " async ");
     must_type(machine, "quux");
+    machine_tap(machine, "f4");
+    must_show(machine, ROW_MESSAGE, "rogue future: runs already, nothing can end it");
     machine_stop(machine);
 }
 

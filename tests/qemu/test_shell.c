@@ -311,10 +311,28 @@ Test(shell, a_program_reads_what_the_shell_passes_on, .timeout = 120)
     must_say(shell, "key 48 pressed: 'b'\r\nkey 48 released\r\n");
     machine_mouse_move(shell->machine, 5, 3);
     must_say(shell, "motion 5, 3, wheel 0\r\n");
+    machine_mouse_button(shell->machine, "left", true);
+    machine_mouse_button(shell->machine, "left", false);
+    must_say(shell, "button 0x110 pressed\r\nbutton 0x110 released\r\n");
     machine_key(shell->machine, "ctrl", true);
     machine_tap(shell->machine, "c");
     machine_key(shell->machine, "ctrl", false);
     must_say(shell, "was killed\r\n" PROMPT);
+    shell_stop(shell);
+}
+
+/* As many as one process may have, which do nothing, and one more. */
+Test(shell, a_child_too_many_is_refused_in_words, .timeout = 120)
+{
+    struct shell *shell = shell_start("");
+
+    for (unsigned i = 0; i < 64; i++)
+        must_answer(shell, "run spin 1 &", "] spin");
+    must_answer(shell, "run spin 1 &", "run: spin: a limit of the process, or of all of them, is reached\n");
+    machine_com1_send(shell->machine, "kill 9\r");
+    must_say(shell, "[9] spin was killed");
+    must_say(shell, PROMPT);
+    must_answer(shell, "run hello", "hello from process ");
     shell_stop(shell);
 }
 

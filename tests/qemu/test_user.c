@@ -19,6 +19,26 @@ static struct machine *run(const char *cmdline)
     return machine;
 }
 
+/* Another way to copy from and to ring 3, and other first instructions of the ways in. */
+Test(user, a_cpu_without_smap_is_enough, .timeout = 200)
+{
+    static const char *const tests[] = {"user.runs_and_ends", "user.threads_and_memory"};
+
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        char cmdline[64];
+        struct machine *machine;
+        int status;
+
+        snprintf(cmdline, sizeof(cmdline), "mode=test test=%s", tests[i]);
+        machine = machine_start(&(struct machine_options){
+            .kernel = KERNEL_GCC_O2, .cmdline = cmdline, .module = PROGRAMS_GCC_O2, .cpu = "qemu64"});
+        status = machine_wait_exit(machine, TEST_MS);
+        if (status != EXIT_PASSED)
+            machine_fail(machine, "'%s' ends with %d", cmdline, status);
+        machine_stop(machine);
+    }
+}
+
 Test(user, a_driver_that_dies_is_named, .timeout = 200)
 {
     struct machine *machine = run("mode=test test=user.driver_dies_aloud");

@@ -359,6 +359,24 @@ TEST(preempted, "backtrace.preempted_thread")
     (void)thread_join(&thread);
 }
 
+/* Its code is not the kernel's: the backtrace ends where it was interrupted. */
+TEST_NEEDS(ring3, "backtrace.out_of_ring_3", "programs=there")
+{
+    uint64_t pid = start_process("spin", 0);
+    const struct thread *thread = NULL;
+    char interrupt[32];
+    size_t bytes;
+
+    sleep_for(5 * MS);
+    CHECK(process_look(pid, &thread, &bytes));
+    show_thread(thread);
+    format_text(interrupt, sizeof(interrupt), "-- interrupt 0x%x --", APIC_TIMER_VECTOR);
+    CHECK_ORDER(interrupt, " 0x4", " in ring 3\n");
+    CHECK_EQUAL(*find(printed, " in ring 3\n"), '\0');
+    CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
+    expect_end(pid, PROCESS_KILLED, 0);
+}
+
 /* ---- made-up stacks ---- */
 
 static uint64_t fake_stack[FAKE_STACK_WORDS];

@@ -1,5 +1,7 @@
 /* Both ports under more bytes than anyone types: every byte is delivered or counted, in order, in either style. */
+#include "drivers/i8042.h"
 #include "kernel/suites/support.h"
+#include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/irq_line.h"
 #include "thread/arch.h"
 
@@ -344,4 +346,25 @@ TEST(key_before_line_opens, "input.key_before_line_opens")
 TEST(motion_before_line_opens, "input.motion_before_line_opens")
 {
     come_early(DEVICE_MOUSE);
+}
+
+/* The line rose and the byte is gone: whoever reads port 0x60 in between takes it from the driver. */
+TEST(nothing_there, "input.interrupt_without_a_byte")
+{
+    uint64_t flags;
+    uint32_t before;
+
+    input_forget();
+    before = input.empty;
+    flags = irq_save();
+    inject(DEVICE_KEYBOARD, 0x1e);
+    CHECK_EQUAL(inb(I8042_DATA), 0x1e);
+    irq_restore(flags);
+    spin_for(10 * US);
+    CHECK_EQUAL(input.empty, before + 1);
+    CHECK_EQUAL(ring_count(&input.ports[DEVICE_KEYBOARD].ring), 0);
+    inject(DEVICE_KEYBOARD, 0x9e);
+    spin_for(10 * US);
+    CHECK_EQUAL(ring_count(&input.ports[DEVICE_KEYBOARD].ring), 1);
+    input_forget();
 }

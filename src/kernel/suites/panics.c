@@ -2,8 +2,11 @@
  * Broken invariants and faults end the machine with the right words. Each test is run alone, as nothing runs after it.
  */
 #include "executor/async.h"
+#include "kernel/console.h"
 #include "kernel/suites/registers.h"
 #include "kernel/suites/support.h"
+#include "kernel/x86_64/interrupt.h"
+#include "kernel/x86_64/physical.h"
 #include "thread/arch.h"
 #include "thread/lock.h"
 #include "thread/mutex.h"
@@ -31,6 +34,21 @@ TEST_PANICS(overflow_thread, "panic.overflow_in_thread", "in thread deep, * byte
 TEST_PANICS(overflow_boot, "panic.overflow_in_boot_thread", "in thread boot, * bytes under its stack: stack overflow")
 {
     (void)deepen(0);
+}
+
+static void *waiting_thread(void *unused)
+{
+    wait_for_it();
+    return unused;
+}
+
+TEST_PANICS(overrun_other, "panic.under_anothers_stack",
+            "write to unmapped page at * in thread boot, 8 bytes under the stack of thread other: stack overflow")
+{
+    struct thread other;
+
+    start(&other, "other", THREAD_PRIORITY_NORMAL, waiting_thread, NULL);
+    *(volatile uint64_t *)((uintptr_t)other.stack - sizeof(uint64_t)) = 0;
 }
 
 static enum poll deep_poll(struct future *future, struct waker *waker)
@@ -280,6 +298,36 @@ TEST_PANICS(priority_of_idle, "panic.thread_of_idle_priority", "assertion failed
     static struct thread thread;
 
     start(&thread, "low", THREAD_PRIORITY_IDLE, deep_thread, NULL);
+}
+
+TEST_PANICS(handler_of_exception, "panic.handler_of_an_exception",
+            "assertion failed: vector >= VECTOR_INTERRUPTS && vector < VECTORS")
+{
+    (void)interrupt_set(VECTOR_PAGE_FAULT, NULL);
+}
+
+TEST_PANICS(count_beyond, "panic.count_beyond_vectors", "assertion failed: vector < VECTORS")
+{
+    (void)interrupt_count(VECTORS);
+}
+
+TEST_PANICS(exception_of_line, "panic.exception_of_a_line", "assertion failed: vector < VECTOR_INTERRUPTS")
+{
+    (void)exception_set(VECTOR_INTERRUPTS, NULL);
+}
+
+TEST_PANICS(cursor_beyond, "panic.cursor_off_the_screen", "assertion failed: row < CONSOLE_ROWS && column <")
+{
+    console_point(CONSOLE_ROWS - 1, CONSOLE_COLUMNS);
+}
+
+TEST_PANICS(tag_of_free, "panic.tag_of_a_free_frame", "assertion failed: entry && entry->state == FRAME_TAKEN")
+{
+    struct physical frame;
+
+    CHECK(frame_alloc(&frame) == STATUS_OK);
+    frame_free(frame);
+    frame_set_tag(frame, 1);
 }
 
 static volatile size_t smash_bytes = 64;
