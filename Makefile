@@ -227,6 +227,9 @@ BASELINE := tests/bench-baseline.json
 report: deps-bench ## make build/bench/report.html anew from the results that are there, Linux's among them
 	@tools/lab/report.py build/bench
 
+# After what it leaves beside the results, or else there is nothing yet to be beside of.
+REPORT_ANEW = if [ -f build/bench/results.json ]; then tools/lab/report.py build/bench; fi
+
 trace: deps-build deps-bench ## record what happens in a cell (CELL='driver=thread load=both') as build/bench/trace.json, for Perfetto
 	@$(MAKE) -s kernel
 	@tools/lab/trace.py --kernel $(KERNEL) --out build/bench $(CELL)
@@ -271,17 +274,27 @@ build/linux/init: $(LINUX_GUEST_SRC) tools/linux/guest/guest.h Makefile
 	$(call say,GUESTCC)
 	$(Q)gcc $(HOSTFLAGS) -O2 -static $(LINUX_GUEST_SRC) -lpthread -o $@
 
-.PHONY: bench-linux bench-external linux-kernels
+.PHONY: bench-all bench-linux bench-external linux-kernels
 linux-kernels: build/linux/init
 	@tools/linux/fetch.sh build/linux $<
 
 bench-linux: deps-bench-linux ## measure Debian's kernel, stock and PREEMPT_RT, on the same machine (QUICK=1: once, few rounds)
 	@$(MAKE) -s build/bench/duet-linux linux-kernels
 	@build/bench/duet-linux $(if $(QUICK),--quick)
+	@$(REPORT_ANEW)
 
 bench-external: deps-build deps-bench-linux ## keys and mouse from outside into Duet and Linux, a stopwatch beside (QUICK=1; ONLY=name)
-	@$(MAKE) -s $(KERNEL) build/bench/duet-external $(STOPWATCH) linux-kernels
-	@build/bench/duet-external --duet $(KERNEL) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+	@$(MAKE) -s $(KERNEL) $(PROGRAMS) build/bench/duet-external $(STOPWATCH) linux-kernels
+	@build/bench/duet-external --duet $(KERNEL) --programs $(PROGRAMS) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)); \
+	    status=$$?; $(REPORT_ANEW) && exit $$status
+
+bench-all: ## bench, bench-linux and bench-external: Duet, Linux and PREEMPT_RT in one page, build/bench/report.html (QUICK=1)
+	@echo '1 of 3: Duet'
+	@$(MAKE) bench
+	@echo '2 of 3: Linux, from within'
+	@$(MAKE) bench-linux
+	@echo '3 of 3: all kernels, from outside'
+	@$(MAKE) bench-external
 
 # Duet's own sources and its peers', as programs of the host.
 NATIVE := build/bench-native

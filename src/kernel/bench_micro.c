@@ -125,6 +125,8 @@ static void bench_drivers(void)
     bench_driver("mouse.task", DEVICE_MOUSE, STYLE_ASYNC, END_EVENT, false);
     bench_driver("mouse.thread_consumer", DEVICE_MOUSE, STYLE_THREAD, END_CONSUMER, false);
     bench_driver("mouse.task_consumer", DEVICE_MOUSE, STYLE_ASYNC, END_CONSUMER, false);
+    bench_driver("key.isr", DEVICE_KEYBOARD, STYLE_ISR, END_EVENT, false);
+    bench_driver("mouse.isr", DEVICE_MOUSE, STYLE_ISR, END_EVENT, false);
 }
 
 /* In processes. Last, as interrupts cost an instruction more once there was one. */

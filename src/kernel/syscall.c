@@ -142,6 +142,13 @@ static uint64_t deadline_in(uint64_t ns)
     return ns < TIMER_NEVER - 1 - now_ns ? now_ns + ns : TIMER_NEVER - 1;
 }
 
+/* But of one that looks for a cancel itself. A timer far away is not free: it makes each that comes before it take the
+ * way through the wheel. */
+static uint64_t deadline_if_any(uint64_t ns)
+{
+    return ns == UINT64_MAX ? TIMER_NEVER : deadline_in(ns);
+}
+
 static int64_t syscall_sleep(uint64_t ns)
 {
     thread_sleep_until(deadline_in(ns));
@@ -266,7 +273,7 @@ static int64_t syscall_port_read(uint64_t source, uint64_t bytes, uint64_t count
     if (!input_read_begin(source))
         return error(ERROR_BUSY);
     status = input_port_read((enum device)source, taken, count_max < PS2_RING_BYTES ? count_max : PS2_RING_BYTES,
-                             deadline_in(timeout_ns), &count);
+                             deadline_if_any(timeout_ns), &count);
     input_read_end(source);
     if (status != STATUS_OK)
         return error_of(status);
@@ -331,7 +338,7 @@ static int64_t syscall_event_read(uint64_t event, uint64_t timeout_ns)
         return error(ERROR_INVALID);
     if (!input_read_begin(source))
         return error(ERROR_BUSY);
-    status = input_event_read(source, &taken, deadline_in(timeout_ns), &there);
+    status = input_event_read(source, &taken, deadline_if_any(timeout_ns), &there);
     input_read_end(source);
     if (status != STATUS_OK || !there)
         return error_of(status);

@@ -1,12 +1,14 @@
 /* The stopwatch beside the machine puts input where it says, to the instruction, and what is not delivered is found. */
 #include <criterion/criterion.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#define PROGRAM    "build/bench/duet-external --quick --plugin build/bench/stopwatch.so"
+#define PROGRAM    "PATH=%s:$PATH build/bench/duet-external --quick --plugin build/bench/stopwatch.so"
 #define FOLDER     "build/bench/test-stopwatch-%s"
+#define QEMU       "/usr/bin/qemu-system-x86_64"
 #define EVENTS_MIN 200
 
 struct outcome {
@@ -14,18 +16,24 @@ struct outcome {
     char text[8192]; /* what it said */
 };
 
-static struct outcome stopwatch_run(const char *test, const char *cell, const char *more)
+/* With the QEMU that is in the folder `path`, if one is. */
+static struct outcome stopwatch_run_by(const char *path, const char *test, const char *cell, const char *more)
 {
     struct outcome outcome = {0};
     char command[512];
     FILE *pipe;
 
-    snprintf(command, sizeof(command), PROGRAM " --out " FOLDER " --only %s %s 2>&1", test, cell, more);
+    snprintf(command, sizeof(command), PROGRAM " --out " FOLDER " --only %s %s 2>&1", path, test, cell, more);
     pipe = popen(command, "r");
     cr_assert(pipe);
     outcome.text[fread(outcome.text, 1, sizeof(outcome.text) - 1, pipe)] = '\0';
     outcome.status = WEXITSTATUS(pclose(pipe));
     return outcome;
+}
+
+static struct outcome stopwatch_run(const char *test, const char *cell, const char *more)
+{
+    return stopwatch_run_by(".", test, cell, more);
 }
 
 static FILE *file_of(const char *test, const char *name)
@@ -128,4 +136,50 @@ Test(stopwatch, loses_nothing_at_the_pace_of_the_host, .timeout = 600)
     struct outcome outcome = stopwatch_run("free", "both-free", "");
 
     cr_assert_eq(outcome.status, 0, "%s", outcome.text);
+}
+
+static void shell(const char *format, ...)
+{
+    char command[1024];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(command, sizeof(command), format, arguments);
+    va_end(arguments);
+    cr_assert_eq(system(command), 0, "%s", command);
+}
+
+/* A QEMU of which the first two boots are the real one's, and the next is killed, or ends without its log. */
+static void must_resume(const char *test, const char *dies, const char *says)
+{
+    char folder[256];
+    struct outcome outcome;
+
+    snprintf(folder, sizeof(folder), FOLDER, test);
+    shell("rm -rf %s && mkdir -p %s/bin", folder, folder);
+    shell("printf '#!/bin/sh\\n[ \"$1\" = --version ] && exec " QEMU " \"$@\"\\necho x >>%s/boots\\n"
+          "[ $(wc -l <%s/boots) -gt 2 ] && { %s; }\\nexec " QEMU " \"$@\"\\n' >%s/bin/qemu-system-x86_64",
+          folder, folder, dies, folder);
+    shell("chmod +x %s/bin/qemu-system-x86_64", folder);
+    strcat(folder, "/bin");
+    outcome = stopwatch_run_by(folder, test, "duet-thread-keyboard", "");
+    cr_assert_eq(outcome.status, 1, "%s", outcome.text);
+    cr_assert(strstr(outcome.text, says), "%s", outcome.text);
+    cr_assert(strstr(outcome.text, "2 of 3 cells are done"), "%s", outcome.text);
+    outcome = stopwatch_run(test, "duet-thread-keyboard", "");
+    cr_assert_eq(outcome.status, 0, "%s", outcome.text);
+    cr_assert(strstr(outcome.text, "2 of 3 cells are kept from before\n  1/1 "), "%s", outcome.text);
+    cr_assert(strstr(outcome.text, "\n3 cells, 0 not as sent"), "%s", outcome.text);
+}
+
+Test(stopwatch, keeps_what_is_finished_when_qemu_is_killed_and_goes_on, .timeout = 600)
+{
+    must_resume("killed", "kill -9 $$", "QEMU was killed by signal 9");
+}
+
+#define LAST "build/bench/test-stopwatch-full/duet-thread-keyboard-close"
+
+Test(stopwatch, notices_a_log_that_was_not_written, .timeout = 600)
+{
+    must_resume("full", ": >" LAST ".com2; : >" LAST ".qemu; exit 0", "is the disk full?");
 }

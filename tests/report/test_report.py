@@ -188,14 +188,23 @@ class Sample(Claims, unittest.TestCase):
     def test_the_wall_clock_s_figures_stand_nowhere(self):
         rows = re.search(r'<table id="external">.*?<tbody>(.*?)</tbody>', self.text, re.S).group(1).split("</tr>")
         self.assertIn("375", rows[0])
+        self.assertIn("free", rows[2])
         self.assertNotIn("375", rows[2])
+
+    def test_one_table_has_every_kernel_and_style_by_one_stopwatch(self):
+        heads, body = re.search(r'<table id="outside"><thead>(.*?)</thead><tbody>(.*?)</tbody>', self.text, re.S).groups()
+        self.assertEqual(heads.count("<th "), 3 + len(report.OUTSIDE))
+        rows = [[html.unescape(text_of(cell)) for cell in re.findall(r"<td.*?</td>", row)] for row in body.split("</tr>") if row.strip()]
+        self.assertEqual(len(rows), 2 * 2 * len(report.MEASURES))
+        self.assertIn(["a key", "CPU busy", "to the delivery", "375", "469", "1,125", "5,625", "8,625", "6,375", "-", "16,875", "-", "-", "-"], rows)
+        self.assertIn(["a motion", "CPU idle", "to the port's read", "33", "33", "33", "286", "286", "286", "-", "286", "-", "-", "-"], rows)
 
 
 class Verdict(unittest.TestCase):
     """A sentence stands where its condition holds, and not elsewhere."""
 
-    def words(self, linux=None, **changes):
-        data = verdict.Data(sample.results(**changes), linux)
+    def words(self, linux=None, external=None, **changes):
+        data = verdict.Data(sample.results(**changes), linux, external)
         return text_of(verdict.short_answer(data) + " " + report.verdict_section(data))
 
     def test_as_measured(self):
@@ -238,6 +247,12 @@ class Verdict(unittest.TestCase):
     def test_linux(self):
         self.assertIn("the kernels by 11.46 times", self.words(sample.linux()))
         self.assertNotIn("Linux", self.words(sample.linux("tsc")))
+
+    def test_from_outside(self):
+        text = self.words(external=sample.external())
+        self.assertIn("a key is delivered after 469 as a future and 375 as a thread, by Linux after 5,625 and by PREEMPT_RT after 16,875", text)
+        self.assertNotIn("Timed from outside", self.words())
+        self.assertNotIn("Timed from outside", self.words(external=sample.external(), timebase="tsc"))
 
     def test_another_time_base(self):
         text = text_of(page_of(timebase="tcg"))

@@ -24,8 +24,7 @@
 enum {
     EVENTS_FULL = 1000,
     EVENTS_QUICK = 200,
-    LIMIT_FULL_S = 600,
-    LIMIT_QUICK_S = 300,
+    LIMIT_S = 900,
     LAST_LINES = 15, /* of a failed cell's logs */
     BAR = 32,
 };
@@ -245,7 +244,7 @@ static void run_all(struct bench *bench, const struct options *options)
     struct pool pool = {bench->jobs, PLAN_BOOTS, options->jobs, boot_ended, bench};
     int interrupted;
 
-    prepare(bench, options->quick ? LIMIT_QUICK_S : LIMIT_FULL_S);
+    prepare(bench, LIMIT_S);
     bench->progress = isatty(STDERR_FILENO);
     show_progress(bench, "");
     interrupted = pool_run(&pool);

@@ -217,6 +217,17 @@ class Charts:
                              "make bench    # sizes by nm of build/kernel-gcc-O2/src/drivers/%s_*.c.o; lines without blanks and comments"
                              % device)
 
+    def outside(self):
+        for device, title in (("keyboard", "A key, delivered"), ("mouse", "A motion, delivered")):
+            rows = []
+            for system, style, label in OUTSIDE:
+                found = attempt(self.data.outside, system, style, device, "busy", "consumer/p50")
+                if found:
+                    rows.append((label, [(system, found.value)]))
+            if rows:
+                yield figure("outside-" + device, title, "Medians, from outside, while a thread of lower priority computes.",
+                             plots.bars("outside-" + device, title, self.data.unit, rows), "make bench-external    # cells: *-%s-busy" % device)
+
     def linux(self):
         data = self.data
         if not data.linux_fits():
@@ -385,17 +396,44 @@ def external_table(data):
                  "\n".join(["make bench-external"] + commands), filtered=True)
 
 
+# Columns of the one table: what is booted, and its head.
+OUTSIDE = (("duet", "thread", "Duet, thread"), ("duet", "async", "Duet, future"), ("duet", "user", "Duet, process")) + tuple(
+    (kernel, "%s-%s" % (style, reader), "%s, %s%s" % (word, {"fifo": "FIFO", "normal": "normal"}[style], ", shipped" * (reader == "shipped")))
+    for kernel, word in (("stock", "Linux"), ("rt", "RT")) for style in ("fifo", "normal") for reader in ("lean", "shipped"))
+MEASURES = (("handler/p50", "to the handler"), ("handler/max", "to the handler, worst"), ("read/p50", "to the port's read"),
+            ("read/max", "to the port's read, worst"), ("consumer/p50", "to the delivery"), ("consumer/p99", "to the delivery, p99"),
+            ("consumer/max", "to the delivery, worst"))
+
+
+def outside_table(data):
+    """All kernels by one stopwatch: a row for each measure, a column for each kernel's each style."""
+    rows = []
+    for device, what in (("keyboard", "a key"), ("mouse", "a motion")):
+        for pace, when in (("idle", "CPU idle"), ("busy", "CPU busy")):
+            for path, measure in MEASURES:
+                found = [attempt(data.outside, system, style, device, pace, path) for system, style, _ in OUTSIDE]
+                if any(found):
+                    rows.append(td_text(what) + td_text(when) + td_text(measure) + "".join(map(td, found)))
+    return table("outside", ["<of", "<when", "<from the injection"] + [head for *_, head in OUTSIDE], rows,
+                 "make bench-external    # a cell alone: ONLY=stock-fifo-lean-keyboard-busy", filtered=True)
+
+
 def linux_section(data, charts):
     parts = []
+    if any(c["time_base"] == data.timebase for c in (data.external or {}).get("cells", [])):
+        parts += ["<h3>From outside, by one stopwatch for all kernels</h3><p class=soft>Counted by a plugin of the emulator, from the "
+                  "first instruction that could be the handler's to the delivery to whoever reads events; the kernels do not know of it. RT: PREEMPT_RT. Busy: a thread "
+                  "of lower priority computes. Shipped: the kernel's own readers get the event as well; else the program has the device to "
+                  "itself. A motion is a packet of four bytes with an interrupt each.</p>",
+                  '<div class="charts">%s</div>' % "".join(charts.outside()), outside_table(data),
+                  "<h3>Each cell of the stopwatch's, and what was lost</h3>", external_table(data)]
     if data.linux_fits():
         kernels = ", ".join("%s is %s %s" % ({"stock": "stock", "rt": "PREEMPT_RT"}.get(k["kernel"], k["kernel"]), k["package"], k["version"])
                             for k in data.linux["kernels"])
-        parts += ["<p class=soft>Debian's kernels on the same machine with more memory (%s MiB): %s. Medians; each measured within the kernel's "
-                  "own programs.</p>" % (data.at("linux/memory_mib"), html.escape(kernels)),
+        parts += ["<h3>From within, by each kernel's own programs</h3><p class=soft>Debian's kernels on the same machine with more memory (%s MiB): "
+                  "%s. Medians. From the injection by a program of the machine: another zero than above, so no figure here is to be set beside one "
+                  "there.</p>" % (data.at("linux/memory_mib"), html.escape(kernels)),
                   '<div class="charts">%s</div>' % "".join(charts.linux()), linux_table(data)]
-    if data.external and any(c.get("time_base") == data.timebase for c in data.external["cells"]):
-        parts += ["<h3>From outside, by one stopwatch for all kernels</h3><p class=soft>Counted by a plugin of the emulator, from the "
-                  "interrupt to the delivery; the kernels do not know of it.</p>", external_table(data)]
     return "<h2 id=kernels>Duet, Linux, Linux-RT</h2>" + "".join(parts) if parts else ""
 
 
@@ -501,8 +539,8 @@ def page(data):
             linux_section(data, charts),
             "<h2 id=tables>All cells</h2><p class=soft>Press a column's head to sort.</p>", cells_table(data),
             "<h2 id=single>Single figures, beside others'</h2>" + micro_table(data) if data.results.get("micro") else "",
-            "<h2 id=again>Again</h2><p>All of it: <code>make bench</code>; with Linux: <code>make bench-linux bench-external</code> and then "
-            "<code>tools/lab/report.py</code>. Beside this page lie <code>results.json</code> and <code>results.csv</code>.</p>"]
+            "<h2 id=again>Again</h2><p>All of it: <code>make bench-all</code>; without Linux: <code>make bench</code>; this page anew from what is "
+            "there: <code>make report</code>. Beside this page lie <code>results.json</code> and <code>results.csv</code>.</p>"]
     return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Duet: future or thread?</title>\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n<style>\n%s</style></head>\n'
             "<body>\n%s\n<script>\n%s</script>\n</body></html>\n" % (read("report.css"), "\n".join(b for b in body if b), read("report.js")))

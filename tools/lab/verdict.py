@@ -100,6 +100,13 @@ class Data:
                     return self.at("linux/kernels/%d/micro/%d/%s" % (k, i, which))
         raise check.Missing(name)
 
+    def outside(self, system, style, device, pace, figure):
+        """Of the stopwatch's cell of that name, in this time base alone."""
+        for i, cell in enumerate((self.external or {}).get("cells", [])):
+            if (cell["time_base"] == self.timebase and cell["name"] == "-".join((system, style, device, pace))):
+                return self.at("external/cells/%d/stages/%s" % (i, figure))
+        raise check.Missing("%s-%s-%s-%s" % (system, style, device, pace))
+
     def linux_fits(self):
         return bool(self.linux) and self.linux["time_base"] == self.timebase
 
@@ -349,10 +356,20 @@ def beside_linux(data):
         yield text + "."
 
 
+def from_outside(data):
+    """One stopwatch for all kernels."""
+    future, thread = (data.outside("duet", s, "keyboard", "busy", "consumer/p50") for s in ("async", "thread"))
+    stock, rt = (data.outside(k, "fifo-lean", "keyboard", "busy", "consumer/p50") for k in ("stock", "rt"))
+    worst = [data.outside(*c, "keyboard", "busy", "consumer/max") for c in (("duet", "async"), ("stock", "fifo-lean"), ("rt", "fifo-lean"))]
+    yield ("<b>Timed from outside</b>, by one stopwatch that none of the kernels knows of, a key is delivered after %s as a future and %s as a "
+           "thread, by Linux after %s and by PREEMPT_RT after %s; at worst after %s as a future, %s and %s."
+           % (future, thread, stock, rt, *worst))
+
+
 GROUPS = (
     ("When is a future as good as a thread?", (as_good, at_equal, future_is_better, bursts)),
     ("When is it not?", (neighbour, ready, preemption)),
-    ("What does each cost?", (cost_latency, cost_jitter, cost_memory, cost_code, losses, beside_linux)),
+    ("What does each cost?", (cost_latency, cost_jitter, cost_memory, cost_code, losses, beside_linux, from_outside)),
 )
 
 

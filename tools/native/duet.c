@@ -1,9 +1,12 @@
 /* Duet's executor and timers, the kernel's own sources. */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "executor/executor.h"
+#include "lib/clock.h"
+#include "lib/critical.h"
 #include "lib/ring.h"
 #include "native.h"
 
@@ -31,6 +34,38 @@ _Noreturn void panic_at(const char *file, int line, const char *format, ...)
 _Noreturn void assertion_failed(const struct assertion *assertion)
 {
     panic_at(assertion->file, assertion->line, "assertion failed: %s", assertion->expression);
+}
+
+/* ---- what the kernel has, and a program of the host has not ---- */
+
+/* A critical section is a lock. Nothing that is measured has one: they are where a task's end is waited for, and where
+ * what happens is recorded. */
+static pthread_mutex_t critical = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local unsigned critical_depth;
+
+uint64_t irq_save(void)
+{
+    if (critical_depth++ == 0)
+        pthread_mutex_lock(&critical);
+    return 0;
+}
+
+void irq_restore(uint64_t flags)
+{
+    (void)flags;
+    if (--critical_depth == 0)
+        pthread_mutex_unlock(&critical);
+}
+
+void critical_leave_woken(uint64_t flags)
+{
+    irq_restore(flags);
+}
+
+/* Of records alone, and nothing is recorded. */
+uint64_t clock_ticks(void)
+{
+    return 0;
 }
 
 /* Whoever polls the executor spins: there is nobody to wake. */

@@ -16,7 +16,7 @@
 #define QUIT "{\"execute\":\"quit\"}"
 
 enum {
-    LIMIT_S = 900,
+    LIMIT_S = 1800,
     DUET_GAP = 12000, /* instructions: what an event's line on COM2 takes, and more */
     LINUX_GAP = 50000,
     GAP_SPREAD = 20011,
@@ -105,11 +105,12 @@ static char **base_command(const struct run *run, const struct setting *setting)
 
     if (run->cell->pace == PACE_FREE && icount) /* the last of the machine's words */
         *icount = '\0';
-    command = is_duet(run->cell)
-                  ? qemu_command(
-                        &machine,
-                        &(struct qemu_boot){.kernel = setting->duet, .words = words, .com1 = com1, .com2 = run->com2})
-                  : linux_command(&machine, setting->kernels, run->cell->system, words, name);
+    command = is_duet(run->cell) ? qemu_command(&machine, &(struct qemu_boot){.kernel = setting->duet,
+                                                                              .programs = setting->programs,
+                                                                              .words = words,
+                                                                              .com1 = com1,
+                                                                              .com2 = run->com2})
+                                 : linux_command(&machine, setting->kernels, run->cell->system, words, name);
     remove(run->com2);
     free(words);
     free(name);
@@ -151,10 +152,15 @@ static char **free_command(const struct run *run, const struct setting *setting,
 void run_make(struct run *run, const struct cell *cell, const struct setting *setting)
 {
     size_t events = is_duet(cell) ? setting->events : setting->events / LINUX_PART;
-    char *plan;
     char *socket;
 
-    *run = (struct run){.cell = cell, .script = script_make(cell->device, events, SEED)};
+    *run = (struct run){
+        .cell = cell, .script = script_make(cell->device, events, SEED), .sent = setting->drop < 0 ? 0 : -1};
+    run->sent += (long)run->script.count;
+    run->image = is_duet(cell) ? text_format("%s", setting->duet)
+                               : text_format("%s/%s/vmlinuz", setting->kernels, cell->system);
+    run->initrd = is_duet(cell) ? text_format("%s", setting->programs)
+                                : text_format("%s/%s/initramfs.cpio", setting->kernels, cell->system);
     run->name = text_format("%s-%s%s-%s-%s", cell->system, cell->style,
                             is_duet(cell)   ? ""
                             : cell->shipped ? "-shipped"
@@ -162,19 +168,18 @@ void run_make(struct run *run, const struct cell *cell, const struct setting *se
                             device_names[cell->device], pace_names[cell->pace]);
     run->com2 = text_format("%s/%s.com2", setting->out, run->name);
     run->log = text_format("%s/%s.qemu", setting->out, run->name);
-    plan = text_format("%s/%s.plan", setting->out, run->name);
+    run->plan = text_format("%s/%s.plan", setting->out, run->name);
     socket = text_format("%s/%s.qmp", setting->out, run->name);
     remove(run->log);
     remove(socket);
-    write_plan(run, plan, setting->drop);
+    write_plan(run, run->plan, setting->drop);
     run->job = (struct job){
-        .command = cell->pace == PACE_FREE ? free_command(run, setting, socket, plan)
-                                           : watch_command(run, setting, socket, plan),
+        .command = cell->pace == PACE_FREE ? free_command(run, setting, socket, run->plan)
+                                           : watch_command(run, setting, socket, run->plan),
         .log = text_format("%s/%s.log", setting->out, run->name),
         .limit_s = LIMIT_S,
     };
     run->command_line = qemu_command_line(run->job.command);
-    free(plan);
     free(socket);
 }
 
@@ -224,58 +229,80 @@ static size_t places(const struct reading *reading)
 }
 
 /* Where events follow each other closely, or wait, an injection and a delivery do not belong together. */
-static void add_reading(json_t *results, const struct run *run)
+static void add_reading(json_t *results, const struct run *run, const struct reading *reading)
 {
-    struct reading reading = reading_of(run->log);
     json_t *stages;
 
-    json_object_set_new(results, "places", json_integer((json_int_t)places(&reading)));
-    if (run->cell->pace != PACE_CLOSE) {
-        stages = json_object();
-        for (enum stage i = 0; i < STAGES; i++) {
-            json_t *stage = i == STAGE_EVENT && run->cell->device == SCRIPT_BOTH ? NULL : stage_results(&reading, i);
+    json_object_set_new(results, "places", json_integer((json_int_t)places(reading)));
+    if (run->cell->pace == PACE_CLOSE)
+        return;
+    stages = json_object();
+    for (enum stage i = 0; i < STAGES; i++) {
+        json_t *stage = i == STAGE_EVENT && run->cell->device == SCRIPT_BOTH ? NULL : stage_results(reading, i);
 
-            if (stage)
-                json_object_set_new(stages, stage_names[i], stage);
-        }
-        json_object_set_new(results, "stages", stages);
+        if (stage)
+            json_object_set_new(stages, stage_names[i], stage);
     }
-    reading_free(&reading);
+    json_object_set_new(results, "stages", stages);
 }
 
-static void check_end(const struct run *run)
+/* Why QEMU or the guest did not do what it was started for, as a fresh string, or NULL. */
+static char *failure_of(const struct run *run)
 {
-    bool ended = WIFEXITED(run->job.status);
+    int status = run->job.status;
     int expected = run->cell->pace == PACE_FREE || is_duet(run->cell) ? 0 : QEMU_PASSED;
 
     if (run->job.timed_out)
-        die("%s: no end within %d s; see %s", run->name, LIMIT_S, run->job.log);
-    if (!ended || WEXITSTATUS(run->job.status) != expected)
-        die("%s: QEMU ended with status %#x; see %s", run->name, (unsigned)run->job.status, run->job.log);
+        return text_format("%s: no end within %d s; see %s", run->name, LIMIT_S, run->job.log);
+    if (WIFSIGNALED(status))
+        return text_format("%s: QEMU was killed by signal %d (%s)", run->name, WTERMSIG(status),
+                           strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != expected)
+        return text_format("%s: QEMU ended with status %d, not %d; see %s", run->name, WEXITSTATUS(status), expected,
+                           run->job.log);
+    return NULL;
 }
 
-json_t *run_results(const struct run *run)
+static json_t *results_of(const struct run *run)
 {
     const struct cell *cell = run->cell;
-    struct seen seen;
-    struct verdict verdict;
-    json_t *results;
+    struct seen seen = seen_of(run->com2);
+    struct verdict verdict = cell->pace == PACE_FREE ? verdict_summed(&run->script, &seen)
+                                                     : verdict_of(&run->script, &seen);
+    json_t *results = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s}", "name", run->name,
+                                "system", cell->system, "style", cell->style, "device", device_names[cell->device],
+                                "pace", pace_names[cell->pace], "time_base", cell->pace == PACE_FREE ? "tcg" : "icount",
+                                "injected", (json_int_t)verdict.injected, "delivered", (json_int_t)verdict.delivered,
+                                "lost", (json_int_t)verdict.lost, "unsent", (json_int_t)verdict.unsent, "right",
+                                !verdict.lost && !verdict.unsent && verdict.text_right, "command", run->command_line);
 
-    check_end(run);
-    seen = seen_of(run->com2);
-    verdict = cell->pace == PACE_FREE ? verdict_summed(&run->script, &seen) : verdict_of(&run->script, &seen);
-    results = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s}", "name", run->name, "system",
-                        cell->system, "style", cell->style, "device", device_names[cell->device], "pace",
-                        pace_names[cell->pace], "time_base", cell->pace == PACE_FREE ? "tcg" : "icount", "injected",
-                        (json_int_t)verdict.injected, "delivered", (json_int_t)verdict.delivered, "lost",
-                        (json_int_t)verdict.lost, "unsent", (json_int_t)verdict.unsent, "right",
-                        !verdict.lost && !verdict.unsent && verdict.text_right, "command", run->command_line);
     if (!is_duet(cell))
         json_object_set_new(results, "shipped", json_boolean(cell->shipped));
     if (verdict.first[0])
         json_object_set_new(results, "first", json_string(verdict.first));
-    if (cell->pace != PACE_FREE)
-        add_reading(results, run);
     seen_free(&seen);
+    return results;
+}
+
+json_t *run_results(const struct run *run, char **failure)
+{
+    struct reading reading = {0};
+    json_t *results = NULL;
+
+    *failure = failure_of(run);
+    if (*failure)
+        return NULL;
+    if (run->cell->pace != PACE_FREE) {
+        reading = reading_of(run->log);
+        if ((long)reading.count != run->sent)
+            *failure = text_format("%s: %s has %zu of %ld injections: is the disk full?", run->name, run->log,
+                                   reading.count, run->sent);
+    }
+    if (!*failure) {
+        results = results_of(run);
+        if (run->cell->pace != PACE_FREE)
+            add_reading(results, run, &reading);
+    }
+    reading_free(&reading);
     return results;
 }

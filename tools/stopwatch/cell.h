@@ -19,33 +19,35 @@ enum pace {
 
 struct cell {
     const char *system; /* "duet", or a kernel of fetch.sh's */
-    const char *style;  /* duet: async, thread; Linux: fifo or normal */
+    const char *style;  /* duet: thread, async, user; Linux: fifo or normal */
     bool shipped;       /* Linux: without EVIOCGRAB */
     enum script_device device;
     enum pace pace;
 };
 
 struct setting {
-    const char *machine, *duet, *kernels, *plugin, *out; /* paths */
-    const char *self;                                    /* this program */
-    size_t events;                                       /* a cell of Duet's; of Linux's, a quarter of them */
-    long drop; /* the act of this number is not sent, so that the check has something to find; -1: all are */
+    const char *machine, *duet, *programs, *kernels, *plugin, *out; /* paths */
+    const char *self;                                               /* this program */
+    size_t events; /* a cell of Duet's; of Linux's, a quarter of them */
+    long drop;     /* the act of this number is not sent, so that the check has something to find; -1: all are */
 };
 
 /* What a cell leaves while it runs. */
 struct run {
     const struct cell *cell;
     char *name; /* duet-thread-keyboard-idle */
-    char *com2, *log, *command_line;
+    char *plan, *com2, *log, *command_line;
+    char *image, *initrd; /* what is booted */
     struct script script;
+    long sent; /* of the script's acts */
     struct job job;
 };
 
 /* Makes the script and the command; the files are in setting->out. */
 void run_make(struct run *run, const struct cell *cell, const struct setting *setting);
 
-/* What came of it, once the job is over, as a fresh object. "right" is whether every event came, once, in its order;
- * exits if QEMU or the guest failed. */
-json_t *run_results(const struct run *run);
+/* What came of it, once the job is over, as a fresh object. "right" is whether every event came, once, in its order.
+ * NULL, with why in *failure as a fresh string, if QEMU or the guest failed. */
+json_t *run_results(const struct run *run, char **failure);
 
 #endif

@@ -1,23 +1,29 @@
 /*
  * duet-external: input from outside, through the devices that QEMU emulates, into kernels as they are.
  *
- *   duet-external --machine FILE --duet ELF --kernels FOLDER --plugin FILE --out FOLDER [--quick] [--only NAME] [--drop
- * N] duet-external --table external.json
+ *   duet-external --machine FILE --duet ELF --programs TAR --kernels FOLDER --plugin FILE --out FOLDER [--quick]
+ *                 [--only NAME] [--drop N]
+ *   duet-external --table external.json
  *
  * Each cell is a boot. Of each the stopwatch says when the kernel's handler began, when it read the device's port and
  * when the event was delivered, and its observer which events came: each must, once, in its order. --only takes the
  * cells whose names contain NAME; --drop leaves out one event of each, so the check must find it and the exit status
  * be 1. --feed is this program's own, for the cells that are fed at the host's pace.
+ *
+ * A cell that is as sent is kept: a run that was cut short goes on with those that are missing, and once none is, all
+ * that are asked for are measured anew. The results are of all that are kept.
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../bench/util.h"
 #include "../linux/boot.h"
 #include "cell.h"
 #include "feed.h"
+#include "kept.h"
 #include "table.h"
 
 enum { EVENTS = 4000, EVENTS_QUICK = 200, PARALLEL = 2, CELLS_MAX = 64 };
@@ -25,10 +31,17 @@ enum { EVENTS = 4000, EVENTS_QUICK = 200, PARALLEL = 2, CELLS_MAX = 64 };
 struct cells {
     struct cell cell[CELLS_MAX];
     struct run run[CELLS_MAX];
+    json_t *result[CELLS_MAX]; /* kept or new, or NULL */
+    char *key[CELLS_MAX];
     size_t count;
-    size_t done;
+    struct job job[CELLS_MAX]; /* what is to be run now, and of which run */
+    size_t of[CELLS_MAX];
+    size_t jobs, done;
+    time_t began;
+    bool failed;
     struct setting setting;
     const char *only;
+    char *version;
     bool quick;
 };
 
@@ -41,7 +54,7 @@ static void add(struct cells *cells, struct cell cell)
 
 static void add_duet(struct cells *cells)
 {
-    static const char *const styles[] = {"thread", "async"};
+    static const char *const styles[] = {"thread", "async", "user"};
 
     for (enum pace pace = PACE_IDLE; pace <= PACE_FREE; pace++) {
         for (enum script_device device = SCRIPT_KEYBOARD; device <= SCRIPT_BOTH; device++) {
@@ -63,53 +76,98 @@ static void add_linux(struct cells *cells)
             add(cells, (struct cell){kernels[i], "fifo", false, SCRIPT_KEYBOARD, pace});
             add(cells, (struct cell){kernels[i], "fifo", true, SCRIPT_KEYBOARD, pace});
             add(cells, (struct cell){kernels[i], "normal", false, SCRIPT_KEYBOARD, pace});
+            add(cells, (struct cell){kernels[i], "normal", true, SCRIPT_KEYBOARD, pace});
             add(cells, (struct cell){kernels[i], "fifo", false, SCRIPT_MOUSE, pace});
+            add(cells, (struct cell){kernels[i], "normal", false, SCRIPT_MOUSE, pace});
         }
     }
 }
 
+static bool is_asked_for(const struct cells *cells, size_t index)
+{
+    return !cells->only || strstr(cells->run[index].name, cells->only);
+}
+
 static void make_runs(struct cells *cells)
 {
-    size_t kept = 0;
+    size_t asked = 0;
 
     for (size_t i = 0; i < cells->count; i++) {
-        run_make(&cells->run[kept], &cells->cell[i], &cells->setting);
-        kept += !cells->only || strstr(cells->run[kept].name, cells->only);
+        run_make(&cells->run[i], &cells->cell[i], &cells->setting);
+        cells->key[i] = kept_key(&cells->run[i], &cells->setting, cells->version);
+        cells->result[i] = kept_load(&cells->run[i], cells->key[i]);
+        asked += is_asked_for(cells, i);
     }
-    cells->count = kept;
-    if (!kept)
+    if (!asked)
         die("no cell's name contains '%s'", cells->only);
+}
+
+/* Those that are asked for and missing, or all if none is. */
+static void choose(struct cells *cells)
+{
+    size_t kept = 0;
+    size_t asked = 0;
+
+    for (size_t i = 0; i < cells->count; i++) {
+        asked += is_asked_for(cells, i);
+        kept += is_asked_for(cells, i) && cells->result[i];
+    }
+    for (size_t i = 0; i < cells->count; i++) {
+        if (!is_asked_for(cells, i) || (cells->result[i] && kept < asked))
+            continue;
+        cells->of[cells->jobs] = i;
+        cells->job[cells->jobs++] = cells->run[i].job;
+    }
+    if (kept && kept < asked)
+        printf("%zu of %zu cells are kept from before\n", kept, asked);
+}
+
+static void tell(const struct cells *cells, const char *name)
+{
+    long spent = (long)(time(NULL) - cells->began);
+
+    printf("  %zu/%zu %s, %ld:%02ld\n", cells->done, cells->jobs, name, spent / 60, spent % 60);
+    fflush(stdout);
 }
 
 static bool ended(void *context, size_t index)
 {
     struct cells *cells = context;
+    size_t i = cells->of[index];
+    char *failure;
 
-    printf("  %zu/%zu %s\n", ++cells->done, cells->count, cells->run[index].name);
-    fflush(stdout);
+    cells->run[i].job = cells->job[index];
+    json_decref(cells->result[i]);
+    cells->result[i] = run_results(&cells->run[i], &failure);
+    if (failure) {
+        fprintf(stderr, "duet-external: %s\n", failure);
+        free(failure);
+        cells->failed = true;
+        return false;
+    }
+    if (json_is_true(json_object_get(cells->result[i], "right")))
+        kept_save(&cells->run[i], cells->key[i], cells->result[i]);
+    cells->done++;
+    tell(cells, cells->run[i].name);
     return true;
 }
 
 static void run_all(struct cells *cells)
 {
-    struct job jobs[CELLS_MAX];
+    int interrupted = pool_run(&(struct pool){cells->job, cells->jobs, PARALLEL, ended, cells});
 
-    for (size_t i = 0; i < cells->count; i++)
-        jobs[i] = cells->run[i].job;
-    if (pool_run(&(struct pool){jobs, cells->count, PARALLEL, ended, cells}))
-        die("interrupted");
-    for (size_t i = 0; i < cells->count; i++)
-        cells->run[i].job = jobs[i];
+    if (interrupted || cells->failed)
+        die("%s; %zu of %zu cells are done, those as sent are kept, and the same command goes on",
+            interrupted ? "interrupted" : "a cell failed", cells->done, cells->jobs);
 }
 
 static json_t *all_results(struct cells *cells)
 {
-    char *version = qemu_version();
-    json_t *results = json_pack("{s:s, s:b, s:[]}", "qemu", version, "quick", cells->quick, "cells");
+    json_t *results = json_pack("{s:s, s:b, s:[]}", "qemu", cells->version, "quick", cells->quick, "cells");
 
     for (size_t i = 0; i < cells->count; i++)
-        json_array_append_new(json_object_get(results, "cells"), run_results(&cells->run[i]));
-    free(version);
+        if (cells->result[i])
+            json_array_append(json_object_get(results, "cells"), cells->result[i]);
     return results;
 }
 
@@ -141,16 +199,20 @@ static int run(struct cells *cells)
     size_t bad;
 
     cells->setting.events = cells->quick ? EVENTS_QUICK : EVENTS;
+    cells->version = qemu_version();
+    cells->began = time(NULL);
     folder_make(cells->setting.out);
     add_duet(cells);
     add_linux(cells);
     make_runs(cells);
+    choose(cells);
     run_all(cells);
     results = all_results(cells);
     json_write(results, path);
     table_external(stdout, results);
     bad = wrong(results);
-    printf("%zu cells, %zu not as sent; all figures are in %s\n", cells->count, bad, path);
+    printf("%zu cells, %zu not as sent; all figures are in %s\n", json_array_size(json_object_get(results, "cells")),
+           bad, path);
     json_decref(results);
     return bad ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -177,6 +239,9 @@ static bool take(struct cells *cells, int option)
     case 'd':
         setting->duet = optarg;
         return true;
+    case 'g':
+        setting->programs = optarg;
+        return true;
     case 'k':
         setting->kernels = optarg;
         return true;
@@ -202,13 +267,19 @@ static bool take(struct cells *cells, int option)
 
 int main(int count, char **arguments)
 {
-    static const struct option known[] = {
-        {"machine", required_argument, NULL, 'm'}, {"duet", required_argument, NULL, 'd'},
-        {"kernels", required_argument, NULL, 'k'}, {"plugin", required_argument, NULL, 'p'},
-        {"out", required_argument, NULL, 'o'},     {"only", required_argument, NULL, 'n'},
-        {"drop", required_argument, NULL, 'l'},    {"quick", no_argument, NULL, 'q'},
-        {"table", required_argument, NULL, 't'},   {0}};
-    static struct cells cells = {.setting = {"tools/reference-machine", "build/kernel-gcc-O2/duet.elf", "build/linux",
+    static const struct option known[] = {{"machine", required_argument, NULL, 'm'},
+                                          {"duet", required_argument, NULL, 'd'},
+                                          {"programs", required_argument, NULL, 'g'},
+                                          {"kernels", required_argument, NULL, 'k'},
+                                          {"plugin", required_argument, NULL, 'p'},
+                                          {"out", required_argument, NULL, 'o'},
+                                          {"only", required_argument, NULL, 'n'},
+                                          {"drop", required_argument, NULL, 'l'},
+                                          {"quick", no_argument, NULL, 'q'},
+                                          {"table", required_argument, NULL, 't'},
+                                          {0}};
+    static struct cells cells = {.setting = {"tools/reference-machine", "build/kernel-gcc-O2/duet.elf",
+                                             "build/kernel-gcc-O2/programs.tar", "build/linux",
                                              "build/bench/stopwatch.so", "build/bench/external", NULL, 0, -1}};
     int option;
 
