@@ -79,18 +79,18 @@ BENCH_SRC := $(wildcard tools/bench/*.c)
 SYMBOLS_SRC := $(wildcard tools/symbols/*.c)
 
 # What runs at boot, in a report or in a panic is made small, the rest fast.
-COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c heap_failing.c histogram.c json.c multiboot2.c page_fault.c) \
-            $(addprefix src/lib/,pvh.c symbols.c tar.c workload.c) \
+COLD_SRC := $(addprefix src/lib/,acpi.c cmdline.c elf.c format.c heap_debug.c heap_failing.c heap_list.c histogram.c json.c multiboot2.c page_fault.c) \
+            $(addprefix src/lib/,pvh.c space.c symbols.c tar.c workload.c) \
             $(addprefix src/kernel/x86_64/,fw_cfg.c ioapic.c irq_line.c power.c) \
             $(addprefix src/kernel/,backtrace.c demo.c echo.c facts.c main.c options.c panic.c process.c programs.c report.c shell.c suite.c) \
             $(addprefix src/lib/,cp437.c line_edit.c log.c terminal.c utf8.c) \
             src/kernel/x86_64/physical.c \
-            $(addprefix src/,drivers/i8042.c executor/async_trace.c executor/insight.c thread/account.c) \
+            $(addprefix src/,drivers/i8042.c drivers/mouse_setup.c drivers/ps2_port.c executor/async_trace.c executor/broadcast.c executor/combine.c executor/insight.c thread/account.c) \
             $(addprefix src/bridge/,block_on.c join.c)
 
 # ---- kernel ----------------------------------------------------------------------------------------------------------
 
-$(COLD_SRC:%=$(KBUILD)/%.o): KFLAGS := $(KFLAGS:-O2=-Os)
+$(COLD_SRC:%=$(KBUILD)/%.o): KFLAGS := $(KFLAGS:-O2=-Oz)
 $(KBUILD)/src/kernel/ubsan.c.o: KSAN :=
 $(KBUILD)/src/kernel/coverage.c.o: KCOV := -O2
 $(KBUILD)/%.c.o: %.c Makefile
@@ -141,7 +141,7 @@ USER_COMMON := $(if $(COVERAGE),src/user/coverage.S) src/user/crt.S src/user/tex
 USER_PROGRAMS := $(patsubst src/user/programs/%.c,%,$(wildcard src/user/programs/*.c))
 USER_DRIVER := src/user/driver.c src/drivers/input.c src/lib/probe.c
 USER_MORE_keyboard := $(USER_DRIVER) src/drivers/keyboard.c src/lib/scancode.c src/lib/keymap.c
-USER_MORE_mouse := $(USER_DRIVER) src/drivers/mouse.c src/lib/mouse_packet.c
+USER_MORE_mouse := $(USER_DRIVER) src/drivers/mouse.c src/drivers/mouse_setup.c src/lib/mouse_packet.c
 USER_MORE_shell := src/lib/line_edit.c src/lib/format.c
 USER_MORE_echo := src/lib/format.c $(USER_DRIVER)
 USER_PARTS = $(USER_COMMON) src/user/programs/$(1).c $(wildcard src/user/programs/$(1).S) $(USER_MORE_$(1))
@@ -471,6 +471,11 @@ mutants: deps-build deps-test ## remove each push and pop of the switch in turn;
 sweep: deps-build deps-bench ## an interrupt at every instruction of each scenario (SCENARIO=park: of one); the table
 	@$(MAKE) -s $(KERNEL)
 	@tools/sweep.sh $(KERNEL) $(SCENARIO)
+
+.PHONY: soak
+soak: deps-build deps-bench ## floods, faults, kills for MINUTES=10 of virtual time (SEED=1), all accounted for; a line a minute
+	@$(MAKE) -s kernel
+	@tools/soak.sh $(KERNEL) $(PROGRAMS) '$(MINUTES)' '$(SEED)'
 
 planted: deps-build deps-test ## plant bugs that only an interrupt at the wrong instruction shows; the sweep must notice
 	@$(MAKE) -s $(KERNEL)

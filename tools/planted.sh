@@ -1,7 +1,8 @@
 #!/bin/sh
 # planted.sh [TEXT]: proves that the sweep notices what only an interrupt at the wrong instruction brings to light.
 # Each bug is the tree with a line or two changed; the kernel is built with the objects of build/kernel-gcc-O2 and boots
-# the one scenario of the sweep that must notice, mode=test test=sweep.NAME. TEXT tries only bugs whose line has it.
+# the one scenario of the sweep that must notice, mode=test test=sweep.NAME; or, where that is `soak`, a minute of the
+# soak, which must. TEXT tries only bugs whose line has it.
 # Exit status 1 if one was not noticed, or could not be planted.
 set -u
 export LC_ALL=C
@@ -115,6 +116,15 @@ planted() {
         plant condition src/thread/wait_queue.c \
             's/^    while (!condition(argument)) {/    for (;;) {\n        irq_restore(moment.flags);\n        bool held = condition(argument);\n        (void)irq_save();\n        if (held)\n            break;/' \
             'the condition is asked with interrupts on'
+        plant soak src/kernel/process.c \
+            '/^static void kill_other/,/^}/s/^    thread_cancel(.*/&\n    static unsigned kills;\n    struct physical frame;\n    if (++kills == 100 \&\& frame_alloc(\&frame) == STATUS_OK)\n        kills++;/;s/#include "lib.elf.h"/#include "kernel\/x86_64\/physical.h"\n&/' \
+            'the hundredth kill takes a frame with it'
+        plant soak src/drivers/ps2_port.h '/^static inline void ps2_receive/,/^}/s/^        port->dropped++;$//' \
+            'a byte without room is not counted'
+        plant soak src/drivers/mouse.c 's/^    if (unlikely(silence))$/    if (silence \&\& mouse->queue == NULL)/' \
+            'the announcement of a mouse is taken for half a packet'
+        plant soak $sched 's/if (current->token) {$/if (current->token \&\& current->stack == NULL) {/' \
+            'a wake that comes before the park is lost, somewhere'
         gap='critical_leave(flags);\n    flags = critical_enter();'
         plant async_receive $channel \
             "/^static enum poll receive_poll/,/^}/s/^    if (self->status == STATUS_AGAIN)\$/    $gap\n&/" \
@@ -154,13 +164,17 @@ planted() {
 # try KERNEL SCENARIO COM1: what came of it.
 try() {
     : >"$3"
+    seconds=$limit
+    words="mode=test test=sweep.$2"
+    shift_of=0
+    [ "$2" != soak ] || { seconds=$((limit * 6)); words='mode=soak minutes=1'; shift_of=7; }
     # shellcheck disable=SC2046 # the file is words
-    timeout "$limit" qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) -display none -no-reboot -monitor none \
-        -serial "file:$3" -serial null -device isa-debug-exit,iobase=0xf4,iosize=4 \
-        -kernel "$1" -append "mode=test test=sweep.$2" >/dev/null 2>&1
+    timeout "$seconds" qemu-system-x86_64 $(grep -v '^#' tools/reference-machine) -icount "shift=$shift_of" -display none \
+        -no-reboot -monitor none -serial "file:$3" -serial null -device isa-debug-exit,iobase=0xf4,iosize=4 \
+        -kernel "$1" -initrd "$(dirname "$1")/programs.tar" -append "$words" >/dev/null 2>&1
     status=$?
     panic=$(sed -n 's/^PANIC: //p' "$3" | head -n 1 | tr -cd '[:print:]' | cut -c -100)
-    failed=$(sed -n 's/^    src[^ ]*: //p' "$3" | head -n 1 | cut -c -100)
+    failed=$(sed -n 's/^    src[^ ]*: //p;s/^soak: FAILED: //p' "$3" | head -n 1 | cut -c -100)
     case $status:$panic:$failed in
     33:*) echo 'NOT NOTICED' ;;
     35::?*) echo "noticed: $failed" ;;
@@ -199,7 +213,7 @@ make -s CC=gcc OPT=2 kernel || exit 1
 planted | grep -F -e "$wanted" >"$work/planted"
 cut -f 1 "$work/planted" | sort -u | while read -r scenario; do
     result=$(try "$kernel" "$scenario" "$work/com")
-    [ "$result" = 'NOT NOTICED' ] || { echo "planted.sh: sweep.$scenario fails with nothing planted, $result"; exit 1; }
+    [ "$result" = 'NOT NOTICED' ] || { echo "planted.sh: $scenario fails with nothing planted, $result"; exit 1; }
 done || exit 1
 job=0
 while [ "$job" -lt "$jobs" ]; do

@@ -13,6 +13,12 @@
 
 enum { PS2_RING_BYTES = 128 }; /* capacity, in bytes from the device */
 
+/* Bits of a port's attention. */
+enum {
+    PS2_CLOSED = 1 << 0, /* the driver is asked to end */
+    PS2_LATE = 1 << 1,   /* the alarm has rung */
+};
+
 struct ps2_byte {
     uint64_t stamp; /* clock_ticks() at the entry of the interrupt handler */
     uint8_t data;
@@ -22,7 +28,10 @@ struct ps2_port {
     struct waker_slot reader;
     struct ring ring; /* the interrupt handler pushes, the driver pops */
     struct ps2_byte bytes[PS2_RING_BYTES];
-    atomic_bool closed; /* the driver is asked to end */
+    atomic_uchar attention; /* PS2_*: what the driver is to look at besides bytes */
+    struct timer alarm;
+    struct waker alarm_rings;
+    struct waker *late; /* woken by the driver once the alarm has rung. Set by who sets it */
 
     /* interrupt handler only */
     uint32_t received;
@@ -60,13 +69,16 @@ static inline bool ps2_try_read(struct ps2_port *port, struct ps2_byte *byte)
     return true;
 }
 
-/* The port was closed: it has nothing more for this reader, whatever is in the ring. Context: the one reader. */
+/* What ps2_closed() does when there is something to look at. */
+bool ps2_attend(struct ps2_port *port);
+
+/* The port was closed: it has nothing more for this reader, whatever is in the ring. Wakes port->late if the alarm has
+ * rung. Context: the one reader. */
 static inline bool ps2_closed(struct ps2_port *port)
 {
-    if (likely(!atomic_load_explicit(&port->closed, memory_order_acquire))) /* pairs with ps2_close */
+    if (likely(!atomic_load_explicit(&port->attention, memory_order_acquire))) /* pairs with ps2_close */
         return false;
-    waker_slot_clear(&port->reader);
-    return true;
+    return ps2_attend(port);
 }
 
 /* The cooperative leaf: ready with the next byte each time that it is polled, or, for the last time, with `closed`. */
@@ -123,7 +135,7 @@ static inline bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte)
             return true;
         }
         waker_slot_register(&port->reader, &thread_current()->waker);
-        if (ring_count(&port->ring) == 0 && !atomic_load(&port->closed))
+        if (ring_count(&port->ring) == 0 && !atomic_load(&port->attention))
             thread_park();
     }
 }
@@ -131,5 +143,10 @@ static inline bool ps2_wait(struct ps2_port *port, struct ps2_byte *byte)
 /* Asks the reader to end; bytes in the ring wait for the next one, after ps2_open(). Context: any. */
 void ps2_close(struct ps2_port *port);
 void ps2_open(struct ps2_port *port);
+
+/* Has the reader wake port->late, in its own turn and once it has read all that came, this long from now if nothing is
+ * said before; 0: not any more. A closed port's next reader does. A driver that is a process has one of its own
+ * (user/driver.c). Context: the one reader. */
+void ps2_alarm(struct ps2_port *port, uint64_t after_ns);
 
 #endif

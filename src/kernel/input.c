@@ -14,7 +14,9 @@
 
 enum {
     WAITING_MAX = 64,      /* bytes: more than both devices keep */
-    CLAIM_STEP_NS = 20000, /* until a process is looked at again that has not claimed its port yet */
+    CLAIM_STEP_NS = 20000, /* until a process is looked at again that has not claimed its port yet; then twice that, and
+                            * so on: on a slow CPU looking would be all that an urgent thread lets happen */
+    CLAIM_STEP_NS_MAX = 1000000,
 };
 #define READER_NONE   0
 #define READER_KERNEL UINT64_MAX
@@ -101,6 +103,25 @@ runs_once void input_let_in(void)
         receive_waiting();
 }
 
+/* One byte to the mouse is two writes, between which nothing may come. */
+static enum status send_keyboard(uint8_t byte)
+{
+    uint64_t flags = irq_save();
+    enum status status = i8042_write_keyboard(byte);
+
+    irq_restore(flags);
+    return status;
+}
+
+static enum status send_mouse(uint8_t byte)
+{
+    uint64_t flags = irq_save();
+    enum status status = i8042_write_mouse(byte);
+
+    irq_restore(flags);
+    return status;
+}
+
 runs_once void input_init(void)
 {
     enum status status = i8042_start(&input.info);
@@ -111,7 +132,9 @@ runs_once void input_init(void)
     interrupt_set(PIC_VECTOR + I8042_KEYBOARD_IRQ, i8042_interrupt);
     interrupt_set(PIC_VECTOR + I8042_MOUSE_IRQ, i8042_interrupt);
     if (input.info.keyboard)
-        input.ports[DEVICE_KEYBOARD].send = i8042_write_keyboard;
+        input.ports[DEVICE_KEYBOARD].send = send_keyboard;
+    if (input.info.mouse)
+        input.ports[DEVICE_MOUSE].send = send_mouse;
     input_let_in();
 }
 
@@ -309,7 +332,7 @@ enum status input_port_read(enum device device, struct ps2_byte *bytes, size_t c
         if (*count)
             break;
         waker_slot_register(&port->reader, &thread_current()->waker);
-        if (ring_count(&port->ring) != 0 || atomic_load(&port->closed)) {
+        if (ring_count(&port->ring) != 0 || atomic_load(&port->attention)) {
             waker_slot_clear(&port->reader); /* its thread may be gone before the next byte comes */
             continue;
         }
@@ -354,6 +377,7 @@ void input_read_end(uint64_t source)
 /* Comes back once it reads, or has ended. */
 static enum status start_process(enum device device, struct driver *driver, unsigned priority)
 {
+    uint64_t step_ns = CLAIM_STEP_NS;
     enum status status;
 
     readers[device] = READER_NONE;
@@ -364,8 +388,11 @@ static enum status start_process(enum device device, struct driver *driver, unsi
         if (process_ended(driver->pid))
             status = STATUS_CLOSED;
         else
-            thread_sleep_until(clock_now_ns() + CLAIM_STEP_NS);
+            thread_sleep_until(clock_now_ns() + step_ns);
+        step_ns += step_ns < CLAIM_STEP_NS_MAX ? step_ns : 0;
     }
+    if (status == STATUS_CLOSED)
+        process_forget(driver->pid);
     return status;
 }
 

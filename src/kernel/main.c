@@ -174,6 +174,8 @@ _Noreturn void kernel_main(uint32_t loader, uint32_t info)
         suite_run(&options);
     case MODE_SHELL:
         shell_run(&options);
+    case MODE_SOAK:
+        soak_run(&options);
     }
     panic("no such mode");
 }

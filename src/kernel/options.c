@@ -71,6 +71,7 @@ enum option_index {
     OPTION_QUANTUM,
     OPTION_SPAN,
     OPTION_SEED,
+    OPTION_MINUTES,
     OPTION_SERIES,
     OPTION_TRACE,
     OPTION_TM,
@@ -91,7 +92,7 @@ enum option_index {
 static const struct option table[OPTIONS] = {
     [OPTION_MODE] = {.key = "mode",
                      .kind = OPTION_CHOICE,
-                     .choices = CHOICES("demo", "echo", "bench", "test", "shell")},
+                     .choices = CHOICES("demo", "echo", "bench", "test", "shell", "soak")},
     [OPTION_KEYBOARD] = {.key = "keyboard",
                          .kind = OPTION_CHOICE,
                          .choices = CHOICES("async", "thread", "user", "isr", "poll")},
@@ -131,6 +132,8 @@ static const struct option table[OPTIONS] = {
                      .valid = "a duration from 100ms to 100s, such as 10s"},
     [OPTION_SEED] =
         {.key = "seed", .kind = OPTION_NUMBER, .minimum = 1, .maximum = UINT64_MAX, .valid = "a number from 1 on"},
+    [OPTION_MINUTES] =
+        {.key = "minutes", .kind = OPTION_NUMBER, .minimum = 1, .maximum = 10000, .valid = "a number from 1 to 10000"},
     [OPTION_SERIES] = {.key = "series", .kind = OPTION_CHOICE, .choices = CHOICES("off", "on")},
     [OPTION_TRACE] = {.key = "trace", .kind = OPTION_CHOICE, .choices = CHOICES("off", "on")},
     [OPTION_TM] = {.key = "tm",
@@ -205,6 +208,7 @@ void options_read(const char *line, struct options *options)
     values[OPTION_QUANTUM].number = SCHED_QUANTUM_NS;
     values[OPTION_SPAN].number = 1000000000;
     values[OPTION_SEED].number = 1;
+    values[OPTION_MINUTES].number = 10;
     values[OPTION_TM].number = 100000000;
     values[OPTION_LOG].choice = LOG_INFO;
     set_text(&values[OPTION_LOAD], "all");
@@ -234,6 +238,7 @@ void options_read(const char *line, struct options *options)
                                 .inheritance = values[OPTION_INHERITANCE].choice == 0,
                                 .insight = values[OPTION_INSIGHT].choice == 1,
                                 .seed = values[OPTION_SEED].number,
+                                .minutes = values[OPTION_MINUTES].number,
                                 .series = values[OPTION_SERIES].choice == 1,
                                 .trace = values[OPTION_TRACE].choice == 1,
                                 .tm_ns = values[OPTION_TM].number,

@@ -11,7 +11,7 @@
 #include "lib/log.h"
 #include "lib/workload.h"
 
-enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST, MODE_SHELL };
+enum mode { MODE_DEMO, MODE_ECHO, MODE_BENCH, MODE_TEST, MODE_SHELL, MODE_SOAK };
 /* The last two are bounds: the driver that is in the interrupt handler, and the one that waits for nothing. */
 enum style { STYLE_ASYNC, STYLE_THREAD, STYLE_USER, STYLE_ISR, STYLE_POLL, STYLE_ALL };
 enum device { DEVICE_KEYBOARD, DEVICE_MOUSE, DEVICE_ALL };
@@ -36,6 +36,7 @@ struct options {
     uint64_t quantum_ns;
     uint64_t span_ns; /* of virtual time in which CPU-bound threads share the CPU */
     uint64_t seed;
+    uint64_t minutes; /* of virtual time that the soak lasts */
     bool series;      /* cells send each event's moment and latency, too */
     bool trace;       /* cells record what happens, with what insight does, and send it */
     bool irqoff;      /* the longest stretches without interrupts, or preemption, are looked for */

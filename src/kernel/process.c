@@ -210,8 +210,9 @@ static void give_back(struct process *process)
     mutex_lock(&processes_lock);
     for (struct list *node = process->threads.next; node != &process->threads; node = next) {
         next = node->next;
-        drop(container_of(node, struct process_thread, node)); /* and the list with all of them */
+        drop(container_of(node, struct process_thread, node));
     }
+    list_init(&process->threads); /* which may still be asked for what it has */
     leave_children(process->pid);
     process->end = process->ends_by;
     input_child_ended(process->parent);

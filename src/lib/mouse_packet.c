@@ -10,9 +10,22 @@
 
 void mouse_decoder_init(struct mouse_decoder *decoder, uint8_t device_id)
 {
-    bool four_bytes = device_id == MOUSE_ID_WHEEL || device_id == MOUSE_ID_EXPLORER;
+    *decoder = (struct mouse_decoder){.discarded = 0};
+    mouse_decoder_identify(decoder, device_id);
+}
 
-    *decoder = (struct mouse_decoder){.size = four_bytes ? 4 : 3, .device_id = device_id};
+void mouse_decoder_identify(struct mouse_decoder *decoder, uint8_t device_id)
+{
+    decoder->size = device_id == MOUSE_ID_WHEEL || device_id == MOUSE_ID_EXPLORER ? 4 : 3;
+    decoder->device_id = device_id;
+    decoder->count = 0;
+    decoder->buttons = 0;
+}
+
+void mouse_decoder_abandon(struct mouse_decoder *decoder)
+{
+    decoder->discarded += decoder->count;
+    decoder->count = 0;
 }
 
 /* Nine bits in two's complement, of which the sign travels in the first byte. */

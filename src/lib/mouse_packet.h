@@ -43,6 +43,12 @@ struct mouse_decoder {
 /* Ready for the first packet of a mouse of this id; an id that is not listed above is taken for the standard mouse. */
 void mouse_decoder_init(struct mouse_decoder *decoder, uint8_t device_id);
 
+/* The same, but what was counted stays: another mouse, or the same one anew. */
+void mouse_decoder_identify(struct mouse_decoder *decoder, uint8_t device_id);
+
+/* Gives up a packet of which no more will come: its bytes are discarded. */
+void mouse_decoder_abandon(struct mouse_decoder *decoder);
+
 /*
  * Takes the next byte. True if it completed a packet, now in *packet; *packet is untouched otherwise.
  *

@@ -34,6 +34,33 @@ void critical_leave_woken(uint64_t flags)
     irq_restore(flags);
 }
 
+/* The port's alarm, of a program that waits for one port alone. */
+static uint64_t alarm_ns = UINT64_MAX;
+
+void ps2_alarm(struct ps2_port *port, uint64_t after_ns)
+{
+    (void)port;
+    alarm_ns = after_ns ? clock_now_ns() + after_ns : UINT64_MAX;
+}
+
+uint64_t driver_patience_ns(void)
+{
+    uint64_t now_ns;
+
+    if (alarm_ns == UINT64_MAX)
+        return UINT64_MAX;
+    now_ns = clock_now_ns();
+    return now_ns < alarm_ns ? alarm_ns - now_ns : 0;
+}
+
+void driver_look_round(struct ps2_port *port)
+{
+    if (driver_patience_ns())
+        return;
+    alarm_ns = UINT64_MAX;
+    waker_wake(port->late);
+}
+
 static bool pop(struct event_queue *queue, struct input_event *event)
 {
     uint32_t index;

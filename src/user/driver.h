@@ -14,4 +14,8 @@ enum { DRIVER_BYTES = 32 }; /* taken at once */
 /* Publishes what is in the queue. */
 void driver_publish(struct event_queue *queue);
 
+/* How long the next wait for bytes may be: until the port's alarm. What to do where none came. */
+uint64_t driver_patience_ns(void);
+void driver_look_round(struct ps2_port *port);
+
 #endif

@@ -323,6 +323,341 @@ Test(mouse, does_the_same_in_the_interrupt_handler_and_by_polling)
         cr_assert(style == DRIVER_USER || count_style(&outputs[3], style) > outputs[3].count / 6);
 }
 
+/* ---- plugged in while everything runs ---------------------------------------------------------------------------- */
+
+enum { ACK = 0xfa, ERROR = 0xfc, RESEND = 0xfe, SENT_MAX = 256, WAIT_MS = 101, ROUNDS = 5, STEPS = 18 };
+
+/* What the mouse was told, and whether the port takes it. */
+static uint8_t sent[SENT_MAX];
+static unsigned sent_count;
+static enum status send_status;
+
+static enum status send_byte(uint8_t byte)
+{
+    cr_assert_lt(sent_count, SENT_MAX);
+    sent[sent_count++] = byte;
+    return send_status;
+}
+
+static void setup_init(uint8_t device_id)
+{
+    support_clock_ns = 0;
+    machine_start(10 * MS);
+    init(device_id);
+    port.send = send_byte;
+    sent_count = 0;
+    send_status = STATUS_OK;
+    stamp = 1000 * MS;
+}
+
+/* The old one's last byte was a while ago. */
+static void announce(void)
+{
+    stamp += 1000 * MS;
+    feed(0xaa);
+    feed(0x00);
+}
+
+/* Time passes, and the driver looks round. */
+static void pass_ms(unsigned ms)
+{
+    machine_run(ms * MS);
+    stamp += ms * MS;
+    cr_assert_not(ps2_closed(&port));
+}
+
+static unsigned knocks; /* how far it has come, by its sample rates */
+
+/* A mouse that can become `best` answers command *from. */
+static void answer_one(unsigned *from, uint8_t best)
+{
+    uint8_t byte = sent[(*from)++];
+
+    knocks = byte == 100 || byte == 200 || byte == 80 ? knocks << 8 | byte : byte == 0xf6 ? 0 : knocks;
+    feed(ACK);
+    if (byte == 0xf2)
+        feed(best >= 4 && (knocks & 0xffffff) == 0xc8c850 ? 4 : best >= 3 && knocks ? 3 : 0);
+}
+
+static void answer(unsigned *from, uint8_t best)
+{
+    while (*from < sent_count)
+        answer_one(from, best);
+}
+
+static void plug_in(uint8_t best)
+{
+    unsigned from = sent_count;
+
+    announce();
+    answer(&from, best);
+}
+
+Test(mouse, sets_up_a_mouse_that_was_plugged_in)
+{
+    static const uint8_t expected[] = {0xf6, 0xf3, 200, 0xf3, 100, 0xf3, 80,   0xf2, 0xf3,
+                                       200,  0xf3, 200, 0xf3, 80,  0xf2, 0xf3, 100,  0xf4};
+
+    setup_init(MOUSE_ID_EXPLORER);
+    plug_in(MOUSE_ID_EXPLORER);
+    cr_assert_eq(sent_count, sizeof(expected));
+    cr_assert_arr_eq(sent, expected, sizeof(expected));
+    cr_assert_eq(mouse.setup.done, 1);
+    expect_no_event();
+    feed(0x08);
+    feed(5);
+    feed(7);
+    expect_no_event();
+    feed(1);
+    expect_motion(5, -7, -1);
+    pass_ms(10 * WAIT_MS); /* nobody waits for it any more */
+    cr_assert_eq(sent_count, sizeof(expected));
+}
+
+Test(mouse, is_told_what_kind_the_new_one_is)
+{
+    static const uint8_t ids[] = {0, 3, 4};
+
+    for (unsigned old = 0; old < 3; old++)
+        for (unsigned new = 0; new < 3; new ++) {
+            setup_init(ids[old]);
+            plug_in(ids[new]);
+            cr_assert_eq(mouse.setup.done, 1);
+            cr_assert_eq(mouse.decoder.device_id, ids[new]);
+            for (unsigned i = 0; i < 4; i++) {
+                feed(0x08);
+                feed((uint8_t)(i + 1));
+                feed(0);
+                if (ids[new])
+                    feed(0);
+                expect_motion((int)i + 1, 0, 0);
+            }
+        }
+}
+
+Test(mouse, sends_again_what_is_asked_for_again)
+{
+    setup_init(MOUSE_ID_STANDARD);
+    announce();
+    for (unsigned i = 1; i <= 3; i++) {
+        feed(RESEND);
+        cr_assert_eq(sent_count, i + 1);
+        cr_assert_eq(sent[i], 0xf6);
+    }
+    feed(RESEND); /* enough */
+    cr_assert_eq(sent_count, 4);
+    pass_ms(WAIT_MS);
+    cr_assert_eq(sent_count, 5); /* from the first on */
+    feed(ACK);
+    cr_assert_eq(sent[5], 0xf3);
+    feed(RESEND);
+    feed(RESEND);
+    feed(RESEND);
+    cr_assert_eq(sent[8], 0xf3); /* each command has its own */
+}
+
+/* Answers the first `count` commands alone. */
+static unsigned answer_first(unsigned count)
+{
+    unsigned from = 0;
+
+    while (from < count)
+        answer_one(&from, MOUSE_ID_EXPLORER);
+    return from;
+}
+
+Test(mouse, begins_anew_wherever_the_answer_is_silence_an_error_or_garbage)
+{
+    static const int answers[] = {-1, ERROR, 0x17};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(answers); i++)
+        for (unsigned step = 0; step < STEPS; step++) {
+            unsigned from;
+
+            setup_init(MOUSE_ID_EXPLORER);
+            announce();
+            from = answer_first(step);
+            cr_assert_eq(sent_count, from + 1);
+            if (answers[i] >= 0)
+                feed((uint8_t)answers[i]);
+            cr_assert_eq(sent_count, from + 1);
+            pass_ms(WAIT_MS);
+            cr_assert_eq(sent_count, from + 2);
+            cr_assert_eq(sent[++from], 0xf6);
+            answer(&from, MOUSE_ID_EXPLORER);
+            cr_assert_eq(mouse.setup.done, 1);
+        }
+}
+
+Test(mouse, begins_anew_where_the_id_does_not_come_or_is_none)
+{
+    static const int ids[] = {-1, 0x55, ERROR};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+        unsigned from;
+
+        setup_init(MOUSE_ID_EXPLORER);
+        announce();
+        from = answer_first(7);
+        cr_assert_eq(sent[from], 0xf2);
+        feed(ACK);
+        if (ids[i] >= 0)
+            feed((uint8_t)ids[i]);
+        pass_ms(WAIT_MS);
+        cr_assert_eq(sent[++from], 0xf6);
+        answer(&from, MOUSE_ID_EXPLORER);
+        cr_assert_eq(mouse.setup.done, 1);
+    }
+}
+
+Test(mouse, gives_up_a_mouse_that_never_answers_until_it_is_plugged_in_again)
+{
+    setup_init(MOUSE_ID_EXPLORER);
+    announce();
+    for (unsigned i = 0; i < 3 * ROUNDS; i++)
+        pass_ms(WAIT_MS);
+    cr_assert_eq(sent_count, ROUNDS);
+    cr_assert_eq(mouse.setup.given_up, 1);
+    cr_assert_eq(mouse.setup.done, 0);
+    plug_in(MOUSE_ID_EXPLORER);
+    cr_assert_eq(mouse.setup.done, 1);
+    cr_assert_eq(mouse.decoder.hotplugs, 2);
+}
+
+Test(mouse, takes_a_byte_that_cannot_be_sent_for_silence)
+{
+    unsigned from;
+
+    setup_init(MOUSE_ID_EXPLORER);
+    send_status = STATUS_TIMEOUT;
+    announce();
+    pass_ms(WAIT_MS);
+    send_status = STATUS_OK;
+    pass_ms(WAIT_MS);
+    from = sent_count - 1;
+    answer(&from, MOUSE_ID_EXPLORER);
+    cr_assert_eq(mouse.setup.done, 1);
+}
+
+Test(mouse, is_set_up_from_the_first_step_on_if_it_was_plugged_in_meanwhile)
+{
+    for (unsigned step = 0; step < STEPS; step++) {
+        unsigned from;
+
+        setup_init(MOUSE_ID_EXPLORER);
+        announce();
+        (void)answer_first(step);
+        from = sent_count;
+        announce();
+        cr_assert_eq(sent_count, from + 1);
+        cr_assert_eq(sent[from], 0xf6);
+        answer(&from, MOUSE_ID_EXPLORER);
+        cr_assert_eq(mouse.setup.done, 1);
+    }
+}
+
+/* However much of a packet the old one sent last. */
+Test(mouse, notices_a_new_one_behind_half_a_packet)
+{
+    static const uint8_t ids[] = {0, 3, 4};
+
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned bytes = 0; bytes < (ids[i] ? 4u : 3u); bytes++)
+            for (unsigned value = 0; value < 256; value++) {
+                setup_init(ids[i]);
+                feed(0x08);
+                feed(1);
+                feed(1);
+                if (ids[i])
+                    feed(0);
+                expect_motion(1, -1, 0);
+                for (unsigned byte = 0; byte < bytes; byte++)
+                    feed((uint8_t)(byte ? value : value | 8));
+                plug_in(ids[i]);
+                cr_assert_eq(mouse.setup.done, 1, "mouse %u, %u bytes, %02x", ids[i], bytes, value);
+            }
+}
+
+/* It is the interrupts' time that tells: a driver may come late to bytes that came together. */
+Test(mouse, keeps_a_packet_that_it_reads_in_two_turns)
+{
+    setup_init(MOUSE_ID_EXPLORER);
+    feed(0x08);
+    feed(5);
+    machine_run(10000 * MS);
+    feed(0);
+    feed(0);
+    expect_motion(5, 0, 0);
+    cr_assert_eq(mouse.decoder.discarded + mouse.decoder.hotplugs, 0);
+}
+
+Test(mouse, releases_the_buttons_of_the_one_that_went)
+{
+    setup_init(MOUSE_ID_STANDARD);
+    feed(0x0d);
+    feed(0);
+    feed(0);
+    expect_button(BTN_LEFT, 1);
+    expect_button(BTN_MIDDLE, 1);
+    announce();
+    expect_button(BTN_LEFT, 0);
+    expect_button(BTN_MIDDLE, 0);
+    expect_no_event();
+}
+
+Test(mouse, leaves_a_new_one_alone_where_the_port_takes_no_commands)
+{
+    setup_init(MOUSE_ID_STANDARD);
+    port.send = NULL;
+    announce();
+    cr_assert_eq(mouse.setup.step, 0);
+    feed(0x08);
+    feed(5);
+    feed(0);
+    expect_motion(5, 0, 0);
+}
+
+/* A driver that comes late finds both the answer and the alarm. */
+Test(mouse, reads_an_answer_before_it_asks_again)
+{
+    unsigned from = 1;
+
+    setup_init(MOUSE_ID_EXPLORER);
+    announce();
+    ps2_receive(&port, ACK, stamp);
+    pass_ms(WAIT_MS);
+    cr_assert_eq(sent_count, 1);
+    feed(ACK);
+    cr_assert_eq(sent[1], 0xf3);
+    ring_pop(&port.ring, 0);
+    pass_ms(0);
+    cr_assert_eq(sent_count, 2);
+    answer(&from, MOUSE_ID_EXPLORER);
+    cr_assert_eq(mouse.setup.done, 1);
+}
+
+/* In each style the alarm wakes the driver, which then looks. */
+Test(mouse, asks_again_in_every_style)
+{
+    static const enum driver_style all[] = {DRIVER_ASYNC, DRIVER_THREAD, DRIVER_ISR, DRIVER_POLL};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+        setup_init(MOUSE_ID_EXPLORER);
+        driver_start(all[i]);
+        support_clock_ns = 2000 * MS;
+        ps2_receive(&port, 0xaa, support_clock_ns);
+        ps2_receive(&port, 0x00, support_clock_ns);
+        for (unsigned round = 1; round <= ROUNDS; round++) {
+            machine_run(MS);
+            thread_yield();
+            cr_assert_eq(sent_count, round, "style %u", all[i]);
+            machine_run(WAIT_MS * MS);
+        }
+        driver_stop();
+        cr_assert_not(timer_queued(&port.alarm));
+    }
+}
+
 Test(mouse, says_as_a_task_what_it_waits_for)
 {
     init(MOUSE_ID_STANDARD);

@@ -111,6 +111,10 @@ static void add_hardware(struct arguments *arguments, const struct machine_optio
         add_file(arguments, REFERENCE_MACHINE);
     else
         add_words(arguments, "-nodefaults -accel tcg -machine pc -cpu max -m 64");
+    if (options->icount_shift) {
+        add(arguments, "-icount");
+        add(arguments, "shift=%u", options->icount_shift); /* beside what it says of sleep */
+    }
     /* Of several -machine, -cpu, -m and -smp what the last says counts. */
     if (options->machine) {
         add(arguments, "-machine");

@@ -58,22 +58,23 @@
 
 /* What boots, on what. Zero means the default. Set once, before machine_start(). */
 struct machine_options {
-    const char *kernel;  /* an ELF booted directly, through its PVH note... */
-    const char *iso;     /* ...or an image that GRUB boots */
-    bool disk;           /* the image is a hard disk, not a CD */
-    const char *cmdline; /* the kernel's words; behind GRUB they travel through fw_cfg */
-    const char *module;  /* a file for the loader of `kernel` to pass on */
-    unsigned seed;       /* of what QEMU draws at random; default: the reference machine's, or none */
-    bool reference;      /* tools/reference-machine's arguments, but for what the three below say */
-    const char *machine; /* default pc */
-    const char *cpu;     /* default max */
-    unsigned memory_mib; /* default 64 */
-    unsigned cpus;       /* default 1 */
-    bool sparse;         /* more memory than the host has: it must have what the kernel writes to */
-    bool vga;            /* a VGA, so that there is a screen to read */
-    bool typed;          /* COM1 can be sent to: machine_com1_send() */
-    bool gdb;            /* start stopped, for gdb.h */
-    bool stays;          /* no isa-debug-exit: the kernel that ends halts, with all it said on the screen */
+    const char *kernel;    /* an ELF booted directly, through its PVH note... */
+    const char *iso;       /* ...or an image that GRUB boots */
+    bool disk;             /* the image is a hard disk, not a CD */
+    const char *cmdline;   /* the kernel's words; behind GRUB they travel through fw_cfg */
+    const char *module;    /* a file for the loader of `kernel` to pass on */
+    unsigned seed;         /* of what QEMU draws at random; default: the reference machine's, or none */
+    bool reference;        /* tools/reference-machine's arguments, but for what the four below say */
+    unsigned icount_shift; /* of that: an instruction is 2^this ns; default: the machine's own, 0 */
+    const char *machine;   /* default pc */
+    const char *cpu;       /* default max */
+    unsigned memory_mib;   /* default 64 */
+    unsigned cpus;         /* default 1 */
+    bool sparse;           /* more memory than the host has: it must have what the kernel writes to */
+    bool vga;              /* a VGA, so that there is a screen to read */
+    bool typed;            /* COM1 can be sent to: machine_com1_send() */
+    bool gdb;              /* start stopped, for gdb.h */
+    bool stays;            /* no isa-debug-exit: the kernel that ends halts, with all it said on the screen */
 };
 
 /* Bytes read so far, always followed by a 0. */

@@ -368,3 +368,51 @@ TEST(nothing_there, "input.interrupt_without_a_byte")
     CHECK_EQUAL(ring_count(&input.ports[DEVICE_KEYBOARD].ring), 1);
     input_forget();
 }
+
+enum { SILENCE_NS = 300 * MS, ANSWERS = 20 }; /* to eighteen bytes, and two ids */
+
+/* It is QEMU's own mouse that is told to report again, and answers. Half a packet is in the way. */
+static void plug_in(enum style style)
+{
+    static const uint32_t first[DEVICE_ALL], packet[DEVICE_ALL] = {[DEVICE_MOUSE] = 1};
+    const struct ps2_port *port = &input.ports[DEVICE_MOUSE];
+    uint32_t before;
+
+    drivers_start(style, THREAD_PRIORITY_HIGH);
+    CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, 0)));
+    sleep_for(SILENCE_NS);
+    CHECK(inject_and_wait(DEVICE_MOUSE, 0xaa));
+    before = port->received;
+    inject(DEVICE_MOUSE, 0x00);
+    sleep_until_holds(port->received - before == 1 + ANSWERS);
+    CHECK_EQUAL(port->received - before, 1 + ANSWERS);
+    sleep_for(SILENCE_NS); /* nothing is sent again */
+    CHECK_EQUAL(port->received - before, 1 + ANSWERS);
+    for (uint32_t i = 0; i < input.mouse.decoder.size; i++)
+        CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, i)));
+    check_events(first, packet, style);
+    drivers_stop();
+}
+
+TEST(plugged_in_thread, "input.mouse_plugged_in_thread")
+{
+    plug_in(STYLE_THREAD);
+    CHECK_EQUAL(input.mouse.setup.done, 1);
+}
+
+TEST(plugged_in_task, "input.mouse_plugged_in_task")
+{
+    plug_in(STYLE_ASYNC);
+    CHECK_EQUAL(input.mouse.setup.done, 1);
+}
+
+TEST(plugged_in_isr, "input.mouse_plugged_in_isr")
+{
+    plug_in(STYLE_ISR);
+    CHECK_EQUAL(input.mouse.setup.done, 1);
+}
+
+TEST_NEEDS(plugged_in_user, "input.mouse_plugged_in_user", "programs=there")
+{
+    plug_in(STYLE_USER);
+}

@@ -158,6 +158,33 @@ TEST(driver_threads, "no_memory.driver_threads")
     CHECK(refused >= 2 * STACK_FRAMES && refused <= 2 * STACK_FRAMES + TABLES);
 }
 
+/* Each allocation fails once, those of the process's own thread too, which then ends at once: nothing is left of it. */
+TEST_NEEDS(driver_processes, "no_memory.driver_processes", "programs=there")
+{
+    static struct heap_failing failing;
+    enum status status = STATUS_NO_MEMORY;
+    struct memory_mark mark;
+    struct heap *before;
+    unsigned closed = 0, n = 0;
+
+    input_forget();
+    mark = memory_mark();
+    heap_failing_init(&failing, kmalloc_heap());
+    before = kmalloc_use(&failing.heap);
+    while (status != STATUS_OK && n < ATTEMPTS_MAX) {
+        heap_failing_at(&failing, ++n);
+        status = input_driver_start(DEVICE_KEYBOARD, STYLE_USER, THREAD_PRIORITY_HIGH, NULL);
+        closed += status == STATUS_CLOSED;
+        CHECK_EQUAL(process_count(), status == STATUS_OK);
+        CHECK(failing.injected ? status == STATUS_NO_MEMORY || status == STATUS_CLOSED : status == STATUS_OK);
+    }
+    CHECK(closed > 0);
+    input_driver_stop(DEVICE_KEYBOARD);
+    CHECK(kmalloc_use(before) == &failing.heap);
+    sleep_for(20 * MS);
+    memory_check(&mark);
+}
+
 /* Nothing at all is needed for those. */
 TEST(driver_tasks, "no_memory.driver_tasks")
 {

@@ -1,8 +1,10 @@
 /* Processes: their start, their end, and their registers under preemption. */
+#include "kernel/kmalloc.h"
 #include "kernel/programs.h"
 #include "kernel/suites/support.h"
 #include "kernel/x86_64/interrupt.h"
 #include "kernel/x86_64/mmu.h"
+#include "lib/format.h"
 #include "lib/mem.h"
 #include "thread/arch.h"
 
@@ -43,6 +45,40 @@ TEST_NEEDS(hello, "user.runs_and_ends", "programs=there")
     expect_end(start_process("hello", 42), PROCESS_EXITED, 42);
     expect_end(start_process("hello", 0), PROCESS_EXITED, 0);
     check_nothing_left(&mark);
+}
+
+static unsigned ended_lines;
+printf_like(1, 2) static void count_ended(const char *format, ...)
+{
+    char line[128];
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_text_va(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    for (const char *at = line; *at; at++)
+        ended_lines += string_starts(at, "ended  ");
+}
+
+/* Its threads are gone, and their memory is others'. */
+TEST_NEEDS(ended, "user.ended_ones_are_reported", "programs=there")
+{
+    enum { BLOCKS = 64, STEP_BYTES = 32 };
+    uint64_t pid = start_process("quick", 3);
+    void *blocks[BLOCKS];
+
+    sleep_until_holds(process_ended(pid));
+    sleep_for(SETTLE_NS);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = kzalloc(i + 1, STEP_BYTES);
+        CHECK(blocks[i] != NULL);
+    }
+    ended_lines = 0;
+    process_report(count_ended);
+    CHECK_EQUAL(ended_lines, 1);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        kfree(blocks[i]);
+    expect_end(pid, PROCESS_EXITED, 3);
 }
 
 TEST_NEEDS(not_there, "user.unknown_is_not_started", "programs=there")
