@@ -67,7 +67,7 @@ case ${1:-} in
     expect 1 src/thread/mutex.c 's/^static void inherit(/static void bequeath(/'
     expect 0 src/executor/executor.c 's/read first: a poll may queue the task again/so/'
     expect 0 src/thread/sched.c '/^void thread_park(void)/,/^}/s/^    ASSERT/\n        ASSERT/'
-    expect 0 src/thread/sched.c 's/cpu->switches/&/;/^void sched_tick_start/,/^}/s/true/false/'
+    expect 0 src/thread/sched.c 's/cpu->switches/&/;/^seldom void sched_tick_start/,/^}/s/true/false/'
     ;;
 *) compare . ;;
 esac

@@ -12,7 +12,7 @@
 
 enum { SECONDS_MAX = 8 }; /* of waiting, if everything fails as late as it can */
 
-static bool seldom(void)
+static bool rarely(void)
 {
     return fuzz_below(8) == 7;
 }
@@ -21,22 +21,22 @@ static void break_device(struct i8042_model_device *device)
 {
     static const uint8_t results[] = {0xfc, 0x00, 0xfe, 0xfa, 0xaa};
 
-    device->absent = seldom();
-    device->silent_after = seldom() ? (unsigned)fuzz_below(40) : 0;
-    device->resends = seldom() ? (unsigned)fuzz_below(6) : 0;
-    device->self_test = seldom() ? results[fuzz_below(sizeof(results))] : 0xaa;
-    device->reports = seldom();
-    if (seldom())
+    device->absent = rarely();
+    device->silent_after = rarely() ? (unsigned)fuzz_below(40) : 0;
+    device->resends = rarely() ? (unsigned)fuzz_below(6) : 0;
+    device->self_test = rarely() ? results[fuzz_below(sizeof(results))] : 0xaa;
+    device->reports = rarely();
+    if (rarely())
         device->answer_ns = fuzz_below(64) * 1000000;
-    if (seldom())
+    if (rarely())
         device->self_test_ns = fuzz_below(64) * 10000000;
-    if (seldom()) {
+    if (rarely()) {
         device->chatter_ns = (1 + fuzz_below(100)) * 1000000; /* a byte is a millisecond on the wire */
         device->chatter_byte = fuzz_byte();
         if (device->chatter_byte == 0x55 || device->chatter_byte == 0xfc) /* the controller's own answers */
             device->chatter_byte = 0x1e;
     }
-    device->reset_id = seldom() ? fuzz_byte() : 0;
+    device->reset_id = rarely() ? fuzz_byte() : 0;
     if (device->absent)
         device->chatter_ns = 0;
 }
@@ -47,22 +47,22 @@ static void break_controller(void)
 
     m->absent = fuzz_below(32) == 31;
     m->busy = fuzz_below(32) == 31;
-    m->busy_after = seldom() ? (unsigned)fuzz_below(64) : 0;
+    m->busy_after = rarely() ? (unsigned)fuzz_below(64) : 0;
     m->endless_output = fuzz_below(32) == 31;
-    m->mouse_port_opens_not = seldom();
+    m->mouse_port_opens_not = rarely();
     m->mute = fuzz_below(32) == 31;
-    m->mute_after = seldom() ? (unsigned)fuzz_below(12) : 0;
+    m->mute_after = rarely() ? (unsigned)fuzz_below(12) : 0;
     m->mute_self_test = fuzz_below(32) == 31;
-    m->forgets_config = seldom();
-    m->self_test_failures = seldom() ? (unsigned)fuzz_below(5) : 0;
-    m->port_test[0] = seldom() ? (uint8_t)fuzz_below(5) : 0;
-    m->port_test[1] = seldom() ? (uint8_t)fuzz_below(5) : 0;
-    m->leftover = seldom() ? (unsigned)fuzz_below(80) : 0;
+    m->forgets_config = rarely();
+    m->self_test_failures = rarely() ? (unsigned)fuzz_below(5) : 0;
+    m->port_test[0] = rarely() ? (uint8_t)fuzz_below(5) : 0;
+    m->port_test[1] = rarely() ? (uint8_t)fuzz_below(5) : 0;
+    m->leftover = rarely() ? (unsigned)fuzz_below(80) : 0;
     m->leftover_from_mouse = fuzz_below(2);
-    m->input_ns = seldom() ? fuzz_below(200) * 100000 : 2000;
-    m->answer_ns = seldom() ? fuzz_below(200) * 100000 : 20000;
-    m->no_mouse_port = seldom();
-    m->config = seldom() ? fuzz_byte() : 0x47;
+    m->input_ns = rarely() ? fuzz_below(200) * 100000 : 2000;
+    m->answer_ns = rarely() ? fuzz_below(200) * 100000 : 20000;
+    m->no_mouse_port = rarely();
+    m->config = rarely() ? fuzz_byte() : 0x47;
     m->config &= m->no_mouse_port ? 0xdf : 0xff; /* it has no such bit */
 }
 
