@@ -333,6 +333,8 @@ bench-native: deps-build deps-bench-native ## compare the executor on this host 
 # The core under test is compiled as the kernel's is, but for the target. mem.c would replace libc's functions: renamed.
 HOST_RENAME := -Dmemcpy=duet_memcpy -Dmemmove=duet_memmove -Dmemset=duet_memset -Dmemcmp=duet_memcmp
 HOST_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HOST_MUTANT := -O0 -g0
+HOST_MAP := -O0 -g1 -finstrument-functions
 HOST_COV := -O0 --coverage -fprofile-abs-path -fprofile-update=atomic
 
 define host_build # (folder, extra flags)
@@ -352,6 +354,11 @@ $(1)/host-tests: $$(PURE_SRC:%=$(1)/%.o) $$(HOST_TEST_SRC:%=$(1)/%.o) | $$(SYMBO
 endef
 $(eval $(call host_build,build/host-san,$(HOST_SAN)))
 $(eval $(call host_build,build/host-cov,$(HOST_COV)))
+# Two more for mutants: what they are linked with, and what says which test enters which function.
+ifneq ($(findstring build/mutants,$(MAKECMDGOALS)),)
+$(eval $(call host_build,build/mutants/host,$(HOST_MUTANT)))
+$(eval $(call host_build,build/mutants/map,$(HOST_MAP)))
+endif
 
 # The thread sanitizer sees what threads of the host do to each other: there critical sections are a lock.
 TSAN_SRC := $(wildcard src/lib/*.c src/executor/*.c tests/tsan/*.c)
@@ -462,10 +469,12 @@ fuzz-keep: deps-build deps-test deps-fuzz ## put into tests/fuzz/corpus what the
 prove: deps-build deps-test ## run what is promised by a count, at that count; writes docs/proof.md
 	@tools/prove.sh
 
-.PHONY: mutants
-mutants: deps-build deps-test ## remove each push and pop of the switch in turn; a test must notice each
-	@$(MAKE) -s $(KERNEL)
-	@tools/mutants.sh
+.PHONY: mutants mutants-list
+mutants: deps-build deps-test ## make defects, one at a time: a test must notice each (ONLY=text: of some; MUTANTS=40: a sample)
+	@tools/mutants/mutants.py $(if $(MUTANTS),--sample $(MUTANTS)) $(if $(ONLY),--only '$(ONLY)')
+
+mutants-list: deps-test ## every such defect, and what is known of it
+	@tools/mutants/mutants.py --list
 
 .PHONY: sweep planted
 sweep: deps-build deps-bench ## an interrupt at every instruction of each scenario (SCENARIO=park: of one); the table

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "machine.h"
 #include "support.h"
 
 static void say_name(struct waker *waker)
@@ -30,7 +31,11 @@ unsigned waker_wakes(char letter)
 
 bool poll_as(struct future *future, char letter)
 {
-    return future_poll(future, waker_named(letter)) == POLL_READY;
+    bool irq_on = machine.irq_on;
+    enum poll result = future_poll(future, waker_named(letter));
+
+    cr_assert_eq(machine.irq_on, irq_on, "a poll leaves interrupts as they were");
+    return result == POLL_READY;
 }
 
 void expect_woken(const char *names)

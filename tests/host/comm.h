@@ -17,7 +17,7 @@ struct named_waker {
 struct waker *waker_named(char letter);
 unsigned waker_wakes(char letter);
 
-/* Polls with the letter's waker: whether it is ready. */
+/* Polls with the letter's waker: whether it is ready. Interrupts are to be on or off afterwards as before. */
 bool poll_as(struct future *future, char letter);
 
 /* A line of those who wait, in a naive model: their letters, in order. */

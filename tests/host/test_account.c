@@ -517,6 +517,28 @@ Test(account, begins_when_insight_is_turned_on_while_threads_wait)
     cr_assert_eq(accounted_ns(), support_clock_ns);
 }
 
+static void *compute_and_park(void *ms)
+{
+    machine_run((uintptr_t)ms * MS);
+    thread_park();
+    return NULL;
+}
+
+Test(account, adds_up_when_insight_is_turned_on_after_threads_have_run_and_ended)
+{
+    account_insight(false);
+    start(&a, "a", EQUAL, compute_and_park, (void *)2);
+    start(&b, "b", EQUAL, compute_and_park, (void *)3);
+    machine_run(MS);
+    thread_yield();
+    thread_wake(&b);
+    thread_join(&b);
+    account_insight(true);
+    cr_assert_eq(thread_run_ns(&a), 2 * MS);
+    cr_assert_eq(cpu_this()->ended_ns, 3 * MS);
+    cr_assert_eq(accounted_ns(), support_clock_ns);
+}
+
 Test(account, forgets_a_wake_that_insight_is_turned_off_after)
 {
     start(&a, "a", EQUAL, park, (void *)9);

@@ -118,6 +118,7 @@ static void give_to_many(void)
     for (unsigned i = 0; i < 20; i++)
         cr_assert(poll_as(&take[i].future, 'a'), "%s", machine_place());
     cr_assert_eq(async_semaphore_units(&semaphore), 0);
+    cr_assert_eq(cpu_this()->preempt_count, 0, "%s", machine_place());
 }
 
 Test(async_semaphore, lets_interrupts_in_while_it_wakes_many_and_serves_them_last)

@@ -205,6 +205,14 @@ Test(elf, passes_over_what_is_empty_or_unknown)
     cr_assert_eq(image.segment_count, 2);
 }
 
+Test(elf, takes_a_segment_that_ends_just_where_its_file_does)
+{
+    program->segments[1].p_filesz = FILE_BYTES - program->segments[1].p_offset;
+    cr_assert_null(read_size(FILE_BYTES));
+    program->segments[1].p_filesz++;
+    cr_assert_not_null(read_size(FILE_BYTES));
+}
+
 /* Whatever the headers hold: what is taken can be loaded. */
 Test(elf, takes_nothing_that_cannot_be_loaded_however_it_is_spoiled)
 {

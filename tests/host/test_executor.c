@@ -402,6 +402,24 @@ Test(executor, polls_again_at_its_earliest_timer)
     cr_assert_str_eq(support_trace_text(), "a a");
 }
 
+static void start_a_timer_that_is_due(struct actor *self)
+{
+    static struct timer timer;
+
+    if (self->pends)
+        executor_timer_start(&executor, &timer, executor.now_ns, &self->task.waker);
+}
+
+Test(executor, is_to_be_polled_at_once_for_a_timer_that_is_due)
+{
+    struct actor a = {.pends = 1, .act = start_a_timer_that_is_due};
+
+    spawn(&a, "a");
+    cr_assert_eq(executor_poll(&executor, 50), 0);
+    cr_assert_eq(executor_poll(&executor, 50), TIMER_NEVER);
+    cr_assert(completion_done(&a.task.done));
+}
+
 Test(executor, polls_at_once_what_is_woken_however_far_its_timers_are)
 {
     struct actor a = {.pends = 9, .act = wake_itself};

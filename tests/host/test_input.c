@@ -231,6 +231,36 @@ Test(event_queue, loses_no_event_published_at_any_instruction_of_a_read)
     cr_assert_gt(machine_explore(wait_for_an_event, publish_next), 40);
 }
 
+static uint64_t published_at_ns;
+
+static void publish_and_note(void)
+{
+    published_at_ns = support_clock_ns;
+    publish_next();
+}
+
+static void wait_for_an_event_until(void)
+{
+    queue = (struct event_queue){.published = 0};
+    next_published = 0;
+    support_clock_ns = 0;
+    machine_start(10 * MS);
+    machine_window_open();
+    if (event_read_until(&queue, &event_waited_for, 5 * MS)) {
+        cr_assert_eq(support_clock_ns, published_at_ns, "%s", machine_place());
+    } else {
+        cr_assert(queue.published == 0 || published_at_ns == 5 * MS, "%s", machine_place()); /* too late */
+        event_read(&queue, &event_waited_for);
+    }
+    machine_window_close();
+    expect_event(&event_waited_for, 0);
+}
+
+Test(event_queue, sleeps_over_no_event_published_at_any_instruction_of_a_read_with_a_deadline)
+{
+    cr_assert_gt(machine_explore(wait_for_an_event_until, publish_and_note), 20);
+}
+
 static void publish_while_another_publishes(void)
 {
     struct input_event event;

@@ -127,6 +127,34 @@ Test(insight, tells_a_tasks_own_wakes_from_others)
     cr_assert_eq(insight_lint(&executor, insight_line_of(&executor, &task), support_clock_ns), INSIGHT_SELF_WAKES);
 }
 
+/* The second point comes after the first poll. */
+static void wake_at_a_point(struct executor *at, uint64_t until_ns)
+{
+    static unsigned points;
+
+    if (until_ns == 0) {
+        if (++points == 2)
+            waker_wake(&task.waker);
+        return;
+    }
+    cr_assert_eq(insight_line_of(at, &task)->polls, 2);
+    cr_assert_eq(insight_line_of(at, &task)->wakes, 1);
+    cr_assert_eq(insight_line_of(at, &task)->self_wakes, 0);
+    task_cancel(&task);
+    executor_stop(at);
+}
+
+Test(insight, takes_a_wake_between_batches_for_anothers)
+{
+    struct worker worker = {.pends = 9};
+
+    spawn(&task, &worker);
+    executor.park = wake_at_a_point;
+    executor.attention |= EXECUTOR_POINTS;
+    cr_assert_eq(executor_run(&executor), TIMER_NEVER);
+    cr_assert(completion_done(&task.done));
+}
+
 Test(insight, barks_at_a_poll_beyond_its_budget_and_names_the_task)
 {
     struct worker worker = {.takes_ns = 500, .pends = 9};
@@ -255,6 +283,20 @@ static void park(struct executor *self, uint64_t until_ns)
     support_clock_ns += 300;
     executor_stop(self);
     task_cancel(&task);
+}
+
+Test(insight, judges_by_a_hundred_polls_and_by_no_fewer)
+{
+    struct worker worker = {.takes_ns = 400, .pends = 999};
+
+    spawn(&task, &worker);
+    for (unsigned i = 0; i < 99; i++) {
+        (void)executor_poll(&executor, 0);
+        waker_wake(&task.waker);
+    }
+    cr_assert_eq(insight_lint(&executor, insight_line_of(&executor, &task), support_clock_ns), INSIGHT_FINE);
+    (void)executor_poll(&executor, 0);
+    cr_assert_eq(insight_lint(&executor, insight_line_of(&executor, &task), support_clock_ns), INSIGHT_NEVER_YIELDS);
 }
 
 Test(insight, divides_an_executors_time)

@@ -615,3 +615,17 @@ Test(keyboard, says_as_a_task_what_it_waits_for)
     cr_assert_eq(body.async.line, ASYNC_DONE);
     cr_assert(completion_done(&task.done));
 }
+
+Test(keyboard, stamps_each_byte_that_its_polling_driver_goes_on_with)
+{
+    uint64_t stamps[2];
+
+    machine_start(10 * MS);
+    driver_start(DRIVER_POLL);
+    port.resumed = (struct probe){.stamps = stamps, .capacity = 2};
+    ps2_receive(&port, A, support_clock_ns);
+    ps2_receive(&port, A | RELEASE, support_clock_ns);
+    thread_yield();
+    cr_assert_eq(port.resumed.count, 2);
+    driver_stop();
+}

@@ -207,6 +207,30 @@ Test(line_edit, recalls_the_lines_before)
     expect("first", 5);
 }
 
+Test(line_edit, comes_back_to_a_line_of_full_length_and_touches_nothing_behind_it)
+{
+    struct {
+        struct line_edit line;
+        unsigned char behind[16];
+    } *last = malloc(sizeof(*last));
+
+    memset(last, 0x5a, sizeof(*last));
+    line_edit_init(&last->line, show);
+    line_edit_begin(&last->line);
+    cr_assert_eq(line_edit_key(&last->line, 'a'), LINE_TYPED);
+    cr_assert_eq(line_edit_key(&last->line, '\r'), LINE_ENDED);
+    line_edit_begin(&last->line);
+    for (unsigned i = 0; i < LINE_EDIT_BYTES - 1; i++)
+        cr_assert_eq(line_edit_key(&last->line, 'b'), LINE_TYPED);
+    cr_assert_eq(line_edit_key(&last->line, LINE_KEY_UP), LINE_TYPED);
+    cr_assert_str_eq(last->line.text, "a");
+    cr_assert_eq(line_edit_key(&last->line, LINE_KEY_DOWN), LINE_TYPED);
+    cr_assert_eq(strspn(last->line.text, "b"), LINE_EDIT_BYTES - 1);
+    for (unsigned i = 0; i < sizeof(last->behind); i++)
+        cr_assert_eq(last->behind[i], 0x5a);
+    free(last);
+}
+
 Test(line_edit, keeps_neither_empty_lines_nor_one_twice)
 {
     enter("ps");
@@ -361,6 +385,7 @@ Test(line_edit, knows_the_sequences_that_terminals_send)
 Test(line_edit, passes_over_other_sequences_whole)
 {
     expect_none("\033[Z");
+    expect_none("\033[10~");
     expect_none("\033[15~");
     expect_none("\033[31~");
     expect_none("\033[99999999999999999999~");

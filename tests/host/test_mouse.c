@@ -670,3 +670,18 @@ Test(mouse, says_as_a_task_what_it_waits_for)
     cr_assert_eq(body.async.line, ASYNC_DONE);
     cr_assert(completion_done(&task.done));
 }
+
+Test(mouse, stamps_each_byte_that_its_polling_driver_goes_on_with)
+{
+    uint64_t stamps[2];
+
+    init(3);
+    machine_start(10 * MS);
+    driver_start(DRIVER_POLL);
+    port.resumed = (struct probe){.stamps = stamps, .capacity = 2};
+    ps2_receive(&port, 8, support_clock_ns);
+    ps2_receive(&port, 1, support_clock_ns);
+    thread_yield();
+    cr_assert_eq(port.resumed.count, 2);
+    driver_stop();
+}

@@ -633,3 +633,36 @@ Test(mutex, agrees_with_a_model_about_owners_and_priorities)
         cr_assert_gt(late, 50);
     }
 }
+
+/* ---- a loan that ends beside the running thread ------------------------------------------------------------------ */
+
+static void *lock_and_park(void *argument)
+{
+    mutex_lock(&m1);
+    thread_park();
+    mutex_unlock(&m1);
+    return argument;
+}
+
+static void *lock_in_2_ms(void *argument)
+{
+    cr_assert_eq(mutex_lock_until(&m1, clock_now_ns() + 2 * MS), STATUS_TIMEOUT);
+    return argument;
+}
+
+Test(mutex, leaves_the_running_thread_the_first_of_its_equals_when_a_loan_ends)
+{
+    start(&a, "a", EQUAL, lock_and_park, NULL);
+    thread_yield();
+    start(&high, "high", HIGH, lock_in_2_ms, NULL);
+    cr_assert_eq(a.priority, HIGH);
+    preempt_disable();
+    thread_wake(&a);
+    while (a.priority == HIGH)
+        machine_run(MS);
+    cr_assert_eq(a.priority, EQUAL);
+    cr_assert_eq(cpu_this()->ready[EQUAL], &machine.boot);
+    preempt_enable();
+    thread_join(&high);
+    thread_join(&a);
+}

@@ -83,6 +83,61 @@ Test(sched, preempts_at_the_exit_of_the_interrupt_that_wakes_a_more_urgent_threa
     expect_trace("boot@0 high@4 boot@7");
 }
 
+static void *park_and_look(void *argument)
+{
+    thread_park();
+    cr_assert_not(cpu_this()->need_resched);
+    thread_wake(&machine.boot);
+    return argument;
+}
+
+Test(sched, asks_for_no_more_when_it_is_preempted_or_yields)
+{
+    uint64_t flags;
+
+    start(&high, "high", HIGH, park_and_look, NULL);
+    start(&a, "a", HIGH, park_and_look, NULL);
+    machine_interrupt(wake_high);
+    thread_join(&high);
+    flags = irq_save();
+    thread_wake(&a);
+    cr_assert(cpu_this()->need_resched);
+    thread_yield();
+    irq_restore(flags);
+    thread_join(&a);
+}
+
+Test(sched, asks_for_no_more_when_a_wait_lets_in_who_is_more_urgent)
+{
+    uint64_t flags;
+
+    start(&high, "high", HIGH, park_and_look, NULL);
+    flags = irq_save();
+    thread_wake(&high);
+    cr_assert(cpu_this()->need_resched);
+    thread_park();
+    irq_restore(flags);
+    thread_join(&high);
+}
+
+static void *sleep_1_ms(void *argument)
+{
+    thread_sleep_until(clock_now_ns() + MS);
+    return argument;
+}
+
+Test(sched, asks_for_no_switch_to_an_equal_whose_sleep_ends)
+{
+    start(&a, "a", EQUAL, sleep_1_ms, NULL);
+    thread_yield();
+    preempt_disable();
+    machine_run(3 * MS);
+    cr_assert_eq(thread_state(&a), THREAD_READY);
+    cr_assert_not(cpu_this()->need_resched);
+    preempt_enable();
+    thread_join(&a);
+}
+
 static void wake_high_and_say(void)
 {
     thread_wake(&high);

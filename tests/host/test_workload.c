@@ -99,6 +99,7 @@ Test(workload, refuses_what_is_no_load)
                                         "irqstor",
                                         "tasks:100001us",
                                         "tasks:99999999999999999999us",
+                                        "tasks:4294967297us", /* 2^32 + 1 */
                                         "threads:4294967297",
                                         "averylongnameofaload:1",
                                         "threads:1:lower:1",
