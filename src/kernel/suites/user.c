@@ -20,7 +20,13 @@ enum {
     SPINNING = 0,
     SLEEPING,
     YIELDING,
-    WAITING
+    WAITING,
+    MAPPING = 5,
+
+    SLEEPS = 100,
+    SLEEP_NS = 100 * US,
+    STEP_NS = 7 * US,
+    LATE_NS = 30 * US,
 };
 
 /* The last steps of a thread that has ended are the idle thread's. */
@@ -149,6 +155,34 @@ static void kill_after(uint64_t argument, uint64_t ns)
     sleep_for(ns);
     for (unsigned times = 0; times < 2; times++) /* once more does no harm */
         CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
+    expect_end(pid, PROCESS_KILLED, 0);
+}
+
+static void *sleep_and_be_late(void *latest_ns)
+{
+    uint64_t *latest = latest_ns;
+
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        uint64_t due_ns = clock_now_ns() + SLEEP_NS + i * STEP_NS;
+
+        thread_sleep_until(due_ns);
+        due_ns = clock_now_ns() - due_ns;
+        *latest = due_ns > *latest ? due_ns : *latest;
+    }
+    return NULL;
+}
+
+/* A call that maps two megabytes takes some three hundred microseconds: whoever is more urgent does not wait for it. */
+TEST_NEEDS(calls_preempted, "user.calls_are_preempted", "programs=there")
+{
+    uint64_t latest_ns = 0;
+    uint64_t pid = start_process("spin", MAPPING);
+    struct thread urgent;
+
+    start(&urgent, "urgent", THREAD_PRIORITY_HIGH, sleep_and_be_late, &latest_ns);
+    (void)thread_join(&urgent);
+    CHECK(latest_ns < LATE_NS || !clock_is_exact());
+    CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
     expect_end(pid, PROCESS_KILLED, 0);
 }
 

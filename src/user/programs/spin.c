@@ -1,6 +1,9 @@
 /* Never ends by itself: computes, or with argument 1 sleeps, with 2 yields, with 3 waits for a child that spins,
- * with 4 asks for the time. */
+ * with 4 asks for the time, with 5 maps two megabytes and unmaps them. */
 #include "user/duet.h"
+
+#define AREA       UINT64_C(0x10000000)
+#define AREA_BYTES (UINT64_C(2) << 20)
 
 int main(uint64_t argument)
 {
@@ -20,6 +23,10 @@ int main(uint64_t argument)
     case 4:
         for (;;)
             (void)duet_clock();
+    case 5:
+        while (duet_map(AREA, AREA_BYTES, 1) == 0)
+            (void)duet_unmap(AREA, AREA_BYTES);
+        return -1;
     default:
         return (int)duet_wait((uint64_t)duet_spawn("spin", 4, 0), &status);
     }
