@@ -1,6 +1,8 @@
 /* What both mouse drivers do with a byte. */
 #include "drivers/mouse.h"
 
+#include "lib/clock.h"
+
 /* Ticks of a clock of 1 to 6 GHz: 33 to 200 ms. The bytes of a packet follow each other within 5; between a mouse's
  * last byte and its successor's first there is a plug in somebody's hand, and a self test of 300 ms at least
  * (A. Chapweske, "The PS/2 Mouse Interface": Basic Assurance Test). */
@@ -8,7 +10,7 @@
 
 void mouse_init(struct mouse *mouse, struct ps2_port *port, struct event_queue *queue, uint8_t device_id)
 {
-    *mouse = (struct mouse){.port = port, .queue = queue, .late = {mouse_setup_late}};
+    *mouse = (struct mouse){.port = port, .queue = queue, .stamp = clock_ticks(), .late = {mouse_setup_late}};
     mouse_decoder_init(&mouse->decoder, device_id);
     port->late = &mouse->late;
 }
