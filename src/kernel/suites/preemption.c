@@ -21,7 +21,7 @@ enum {
     PREEMPTIONS_LONG = 10000000,
     PREEMPTIONS_INEXACT = 300, /* where a real clock decides how long a quantum of nanoseconds lasts */
     STALLED_MS = 100,          /* without any: there will be no more */
-    QUANTUM_YIELDS = 12, /* so long does a quantum last: too short for the switch itself, and no thread would get on */
+    QUANTUM_YIELDS = 20, /* so long does a quantum last: too short for the switch itself, and no thread would get on */
     YIELDS_TIMED = 16,
     QUANTUM_RANDOM_NS = 0xff, /* and this much more at most */
     QUANTUM_INEXACT_NS = 3 * US,
