@@ -23,7 +23,7 @@ enum {
     STALLED_MS = 100,          /* without any: there will be no more */
     QUANTUM_YIELDS = 20, /* so long does a quantum last: too short for the switch itself, and no thread would get on */
     YIELDS_TIMED = 16,
-    QUANTUM_RANDOM_NS = 0xff, /* and this much more at most */
+    TURNS = 256, /* and less than that many nanoseconds more */
     QUANTUM_INEXACT_NS = 3 * US,
     RUN_BYTES = 11, /* of a window: nine instructions of one byte, and one of two */
     RUN_INSTRUCTIONS = 10,
@@ -59,8 +59,10 @@ extern const char interrupt_return[]; /* what interrupt() returns to: the interr
 
 static struct window {
     const uintptr_t *ends;
-    bool hit[24 * RUN_BYTES];
+    uint64_t hits[24 * RUN_BYTES];
 } windows[2];
+static uint64_t turns[TURNS]; /* between two timers, by their length */
+static uint64_t noted_ns;
 static bool exact;
 static const uint64_t seed = 20240909;
 static uint64_t random;
@@ -70,7 +72,7 @@ static interrupt_handler *timer_handler;
 static void window_note(struct window *window, uintptr_t rip)
 {
     if (rip >= window->ends[0] && rip < window->ends[1])
-        window->hit[rip - window->ends[0]] = true;
+        window->hits[rip - window->ends[0]]++;
 }
 
 static const struct interrupt_frame *interrupted(void)
@@ -85,12 +87,15 @@ static const struct interrupt_frame *interrupted(void)
 static void timer_noted(unsigned line)
 {
     uintptr_t rip = interrupted()->rip;
+    uint64_t now_ns = clock_now_ns();
 
     window_note(&windows[0], rip);
     window_note(&windows[1], rip);
+    turns[(now_ns - noted_ns) % TURNS]++;
+    noted_ns = now_ns;
     if (exact) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
-        cpu_this()->quantum_ns = quantum_least_ns + (random >> 32 & QUANTUM_RANDOM_NS);
+        cpu_this()->current->quantum_ns = quantum_least_ns + (random >> 32) % TURNS;
     }
     timer_handler(line);
 }
@@ -100,14 +105,25 @@ static void ignore(unsigned line)
     (void)line;
 }
 
+/* That all of `wanted` things happened, and none much seldomer than the others. */
+static void evenly(const uint64_t *times, size_t count, size_t wanted)
+{
+    uint64_t all = 0;
+    size_t often = 0;
+
+    for (size_t i = 0; i < count; i++)
+        all += times[i];
+    for (size_t i = 0; i < count; i++)
+        often += times[i] > all / wanted / 2;
+    CHECK_EQUAL(often, wanted);
+}
+
+/* A timer at every instruction. */
 static void window_check(const struct window *window)
 {
     size_t bytes = window->ends[1] - window->ends[0];
-    size_t hits = 0;
 
-    for (size_t i = 0; i < bytes; i++)
-        hits += window->hit[i];
-    CHECK_EQUAL(hits, bytes / RUN_BYTES * RUN_INSTRUCTIONS);
+    evenly(window->hits, bytes, bytes / RUN_BYTES * RUN_INSTRUCTIONS);
 }
 
 /* ---- the threads ---- */
@@ -251,6 +267,7 @@ static void preempt_often(uint64_t wanted)
     if (exact) {
         window_check(&windows[0]);
         window_check(&windows[1]);
+        evenly(turns, TURNS, TURNS);
     }
 }
 
