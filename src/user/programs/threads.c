@@ -12,10 +12,26 @@
     if (!(holds))  \
     return __LINE__
 
+#define FLAGS     0x202 /* interrupts on */
+#define MXCSR     0x1f80
+#define CONTROL   0x37f
+#define REGISTERS 15
+#define SEGMENTS  4
+#define XMM_WORDS 32
+
 enum { THREADS = 8, ROUNDS = 2000, PAGES_MAX = 1024, THREADS_MAX = 16, CHILDREN_MAX = 64 };
 
 static volatile uint64_t counts[THREADS];
 static volatile uint64_t stacks[THREADS];
+
+struct first_seen {
+    uint64_t zero[REGISTERS + SEGMENTS + XMM_WORDS];
+    uint64_t flags;
+    uint32_t mxcsr;
+    uint16_t control;
+} first_seen; /* by first_step(), threads.S */
+
+void first_step(void);
 
 static int count(uint64_t i)
 {
@@ -72,6 +88,22 @@ static int end_last(uint64_t status)
 {
     (void)duet_sleep(2000000);
     return (int)status;
+}
+
+/* A thread finds nothing in its registers that another left there. */
+static int try_first_step(void)
+{
+    int64_t status;
+    int64_t number;
+
+    for (unsigned i = 0; i < REGISTERS + SEGMENTS + XMM_WORDS; i++)
+        first_seen.zero[i] = i + 1;
+    TRY((number = duet_thread((uint64_t)first_step, 0, 0)) > 0);
+    TRY(duet_thread_wait((uint64_t)number, &status) == 0 && status == 0);
+    for (unsigned i = 0; i < REGISTERS + SEGMENTS + XMM_WORDS; i++)
+        TRY(first_seen.zero[i] == 0);
+    TRY(first_seen.flags == FLAGS && first_seen.mxcsr == MXCSR && first_seen.control == CONTROL);
+    return 0;
 }
 
 static int try_threads(void)
@@ -163,7 +195,9 @@ int main(uint64_t argument)
 
     switch (argument) {
     case 0:
-        wrong = try_threads();
+        wrong = try_first_step();
+        if (!wrong)
+            wrong = try_threads();
         return wrong ? wrong : try_memory();
     case 1:
         TRY(thread_begin(spin, 0) == 2 && thread_begin(sleep_long, 0) == 3 && thread_begin(wait_for, 2) == 4);
