@@ -244,6 +244,7 @@ _Noreturn void process_thread_end(int64_t status)
     struct process *process = self->process;
     bool last;
 
+    ASSERT(irq_enabled()); /* giving back takes a while */
     self->in_ring3 = false;
     space_thread_end(&self->flow);
     stack_unmap(process, self->stack_end);
