@@ -9,7 +9,8 @@ function it changes; what survives those, and what they know nothing of, by the 
 are kept in tests/mutants/results, and stay while the mutant, its file, the test that killed it and this tool are what
 they were; of a survivor, all tests.
 A mutant that survives must be explained in tests/mutants/survivors, and what is explained there must survive: else the
-exit status is 1. --sample tries N of them, spread evenly, whatever is known of them, and keeps nothing.
+exit status is 1. --sample tries N of those that were killed once, spread evenly, however fresh that verdict is, and
+keeps nothing: are there still tests that notice?
 """
 import argparse
 import fnmatch
@@ -128,14 +129,21 @@ class Verdicts:
         found = re.search(r"^Test\(\s*%s,\s*%s\b.*?^}" % (suite, name), text, re.M | re.S)
         return found.group() if found else ""
 
+    def suite(self, name):
+        """The text of the file that has a test of the kernel's."""
+        texts = [self.text(p) for p in sorted(glob.glob("src/kernel/suites/*.c"))]
+        return next((t for t in texts if '"%s"' % name in t), "")
+
     def state(self, mutant, verdict):
         """Of all that the verdict depends on."""
         name = verdict.split(": ")[1] if verdict.startswith("killed: ") else ""
         parts = [mutant.new, self.text(mutant.path), self.tool["/" not in name]]
         if "/" in name:
             parts.append(self.test(*name.split("/")))
+        elif name:
+            parts.append(self.suite(name))
         else:
-            parts += [self.folder("src/kernel/suites"), "" if name else self.folder("tests/host")]
+            parts += [self.folder("src/kernel/suites"), self.folder("tests/host")]
         return digest(*parts)
 
     def on_host(self, mutant):
@@ -287,8 +295,9 @@ def main():
         table.write(mutants, verdicts.of, rows(SURVIVORS))
         return 1 if asked.check and wrong else 0
     if asked.sample:
-        step = max(1, len(mutants) // asked.sample)
-        part = mutants[step // 2::step][:asked.sample]
+        killed = [m for m in mutants if verdicts.known.get(m.key, [""])[0].startswith("killed")]
+        step = max(1, len(killed) // asked.sample)
+        part = killed[step // 2::step][:asked.sample]
         found = Trial(part, verdicts, asked.jobs, None).run()
         wrong = judge(part, lambda m: found[m.key], False)
         print("%d passed, %d failed" % (len(found) - wrong, wrong))

@@ -21,7 +21,7 @@ int main(uint64_t argument)
     while (argument == 1 && gate_call(UINT64_MAX, 0, 0, 0, SLEEP) == 0)
         ;
     TRY(gate_left == 0);
-    TRY(gate_call(0, 0, 0, 0, GETPID) == duet_getpid() && gate_left == 0);
+    TRY(gate_call(1, 2, 4, 8, GETPID) == duet_getpid() && gate_left == 0);
     TRY(gate_call((uint64_t)text, sizeof(text) - 1, 0, 0, WRITE) == sizeof(text) - 1);
     TRY(gate_call(UINT64_C(0xffffffff80100000), 1, 0, 0, WRITE) == -DUET_ERROR_INVALID && gate_left == 0);
     TRY(gate_call(0, 0, 0, 0, UNKNOWN) == -DUET_ERROR_NO_CALL && gate_left == 0);
