@@ -11,6 +11,7 @@ static void say_name(struct waker *waker)
 {
     struct named_waker *self = container_of(waker, struct named_waker, waker);
 
+    cr_assert_not(machine.irq_on, "who waits is woken in a critical section");
     self->wakes++;
     support_trace("%s", self->name);
 }

@@ -1,6 +1,7 @@
 /* The accounts of threads on the simulated machine: each number is known beforehand, and all of them add up. */
 #include "thread/account.h"
 
+#include "lib/trace.h"
 #include "machine.h"
 #include "support.h"
 #include "thread/condvar.h"
@@ -119,6 +120,19 @@ Test(account, counts_a_yield_as_voluntary)
     thread_join(&a);
     cr_assert_eq(last.voluntary, 3);
     cr_assert_eq(last.forced, 0);
+}
+
+Test(account, traces_every_switch)
+{
+    struct trace_record records[4];
+
+    start(&a, "a", EQUAL, yield, (void *)1);
+    trace = (struct trace){records, 3, 0};
+    thread_yield();
+    cr_assert_eq(trace.count, 2);
+    cr_assert(records[0].kind == TRACE_SWITCH && records[0].who == (uintptr_t)&a);
+    cr_assert(records[1].kind == TRACE_SWITCH && records[1].who == (uintptr_t)&machine.boot);
+    trace = (struct trace){0};
 }
 
 Test(account, counts_no_yield_to_nobody)
@@ -713,4 +727,22 @@ static void give_and_yield(void)
 Test(account, adds_up_with_an_interrupt_at_any_instruction)
 {
     cr_assert_gt(machine_explore(give_and_yield, strike), 50);
+}
+
+static void ask_run_time(void)
+{
+    uint64_t run_ns;
+
+    init();
+    start(&high, "high", HIGH, park, (void *)9);
+    machine_run(5 * MS);
+    machine_window_open();
+    run_ns = thread_run_ns(&machine.boot);
+    machine_window_close();
+    cr_assert_eq(run_ns, 5 * MS, "%s", machine_place());
+}
+
+Test(account, says_how_long_the_caller_ran_with_an_interrupt_at_any_instruction)
+{
+    cr_assert_gt(machine_explore(ask_run_time, strike), 5);
 }

@@ -182,6 +182,32 @@ Test(broadcast, loses_no_message_sent_at_any_instruction_of_a_receive)
     cr_assert_gt(machine_explore(receive_once, interrupt_sends), 20);
 }
 
+static void drop_and_receive(void)
+{
+    struct broadcast_receiver a, b;
+    struct broadcast_receive dropped, receive;
+    uint64_t message = 0;
+
+    init();
+    a = broadcast_subscribe(&broadcast);
+    b = broadcast_subscribe(&broadcast);
+    dropped = broadcast_receive(&a, &message);
+    receive = broadcast_receive(&b, &message);
+    cr_assert_not(poll_as(&dropped.future, 'a'));
+    cr_assert_not(poll_as(&receive.future, 'b'));
+    machine_window_open();
+    future_drop(&dropped.future);
+    block_on(&receive.future);
+    machine_window_close();
+    cr_assert_eq(message, 7, "%s", machine_place());
+    cr_assert(waiters_empty(&broadcast.waiters), "%s", machine_place());
+}
+
+Test(broadcast, keeps_who_waits_in_order_with_a_message_sent_at_any_instruction_of_a_drop)
+{
+    cr_assert_gt(machine_explore(drop_and_receive, interrupt_sends), 20);
+}
+
 /* ---- against a model --------------------------------------------------------------------------------------------- */
 
 enum { ACTORS = 3, PER_ACTOR = 4, OPERATIONS = ACTORS * PER_ACTOR + 2, MODEL_CAPACITY = 2 };

@@ -209,6 +209,20 @@ Test(executor, polls_no_task_twice_before_every_other_ready_one_once)
     expect_round("a b", 0);
 }
 
+Test(executor, polls_no_task_twice_a_round_with_urgent_ones_either)
+{
+    struct actor a = {.pends = 9, .act = wake_itself}, b = {.pends = 9, .act = wake_itself}, urgent = {.pends = 9};
+
+    urgent.future.poll = actor_poll;
+    executor_spawn_urgent(&executor, &urgent.task, "urgent", &urgent.future);
+    spawn(&a, "a");
+    spawn(&b, "b");
+    expect_round("urgent a b", 0);
+    expect_round("a b", 0);
+    wake(&urgent);
+    expect_round("urgent a b", 0);
+}
+
 Test(executor, polls_next_round_what_a_poll_wakes)
 {
     struct actor a = {.pends = 9, .act = wake_other}, b = {.pends = 9}, c = {.pends = 9, .act = wake_other};

@@ -9,7 +9,7 @@
 
 #define PLACE UINT64_C(0x400000)
 
-enum { ROUNDS = 1000, DWELLERS = 4, PAGES = 3 };
+enum { ROUNDS = 1000, DWELLERS = 4, PAGES = 3, FLAG_AC = 1 << 18 };
 
 struct dweller {
     struct space_thread flow;
@@ -19,6 +19,15 @@ struct dweller {
 };
 
 static struct dweller dwellers[DWELLERS];
+
+/* Whether SMAP is lifted: Intel SDM vol. 3, 4.6.1. */
+static bool lifted(void)
+{
+    uint64_t flags = irq_save();
+
+    irq_restore(flags);
+    return flags & FLAG_AC;
+}
 
 /* Its own number where all have theirs, seen again after others ran. */
 static void *dwell(void *argument)
@@ -33,6 +42,7 @@ static void *dwell(void *argument)
         self->wrong += user_copy_out(PLACE + i % 8 * 8, &number, sizeof(number)) != STATUS_OK;
         thread_yield();
         self->wrong += user_copy_in(&seen, PLACE + i % 8 * 8, sizeof(seen)) != STATUS_OK || seen != number;
+        self->wrong += lifted();
     }
     space_thread_end(&self->flow);
     return NULL;
@@ -137,6 +147,7 @@ static void *copy_badly(void *argument)
     for (size_t i = 0; i < ARRAY_SIZE(WILD); i++) {
         self->wrong += user_copy_in(&number, WILD[i], sizeof(number)) != STATUS_INVALID;
         self->wrong += user_copy_out(WILD[i], &number, sizeof(number)) != STATUS_INVALID;
+        self->wrong += lifted();
     }
     self->wrong += user_copy_in(large, PLACE, sizeof(large)) != STATUS_OK;
     self->wrong += space_unmap(&self->space, PLACE + PAGE_BYTES, PAGE_BYTES) != STATUS_OK;
