@@ -95,9 +95,18 @@ static void let_time_pass(void)
     }
 }
 
+static bool stuck(void)
+{
+    if (!m->busy_after || m->writes < m->busy_after)
+        return false;
+    if (!m->busy_until_ns)
+        m->busy_until_ns = m->busy_ns ? support_clock_ns + m->busy_ns : UINT64_MAX;
+    return support_clock_ns < m->busy_until_ns;
+}
+
 static bool input_full(void)
 {
-    return m->busy || (m->busy_after && m->writes >= m->busy_after) || support_clock_ns < m->input_until_ns;
+    return m->busy || stuck() || support_clock_ns < m->input_until_ns;
 }
 
 uint8_t port_in8(uint16_t port)

@@ -49,6 +49,7 @@ struct i8042_model {
     bool absent;         /* ports read ff */
     bool busy;           /* the input buffer stays full */
     unsigned busy_after; /* it stays full after this many writes; 0: never */
+    uint64_t busy_ns;    /* for so long, and then works on; 0: for ever */
     bool endless_output; /* the output buffer stays full */
     bool no_mouse_port;
     bool mouse_port_opens_not; /* knows the command that closes it, but not the one that opens it */
@@ -69,6 +70,7 @@ struct i8042_model {
     bool output_full, output_aux;
     uint8_t output;
     uint64_t input_until_ns;
+    uint64_t busy_until_ns;
     uint8_t pending; /* the command whose argument comes next; 0: none */
     bool answering;
     uint8_t answer;

@@ -1,6 +1,8 @@
 /* The controller's bring-up against a model of it: what is sent in which order, and what becomes of every fault. */
 #include "drivers/i8042.h"
 
+#include <stdio.h>
+
 #include "drivers/port_io.h"
 #include "i8042_model.h"
 #include "support.h"
@@ -156,6 +158,29 @@ Test(i8042, gives_up_in_bounded_time_wherever_the_controller_stops)
         cr_assert_not_null(info.problem);
         cr_assert_eq(i8042_model.writes, n);
     }
+}
+
+/* Stuck for a moment, and well again: all is done as ever, or a problem is noted. */
+Test(i8042, notices_what_is_not_taken_wherever_it_is)
+{
+    char healthy[2048];
+    unsigned writes, noticed = 0;
+
+    start(STATUS_OK);
+    writes = i8042_model.writes;
+    snprintf(healthy, sizeof(healthy), "%s", support_trace_text());
+    for (unsigned n = 1; n < writes; n++) {
+        i8042_model_init();
+        i8042_model.busy_after = n;
+        i8042_model.busy_ns = 12 * MS_NS;
+        if (i8042_start(&info) != STATUS_OK)
+            cr_assert_not_null(info.problem);
+        if (info.problem)
+            noticed++;
+        else
+            cr_assert_str_eq(support_trace_text(), healthy, "stuck after %u", n);
+    }
+    cr_assert_gt(noticed, 10);
 }
 
 Test(i8042, repeats_a_failed_self_test)

@@ -137,8 +137,8 @@
 1:  call syscall_unknown
     jmp 2b
 
-/* _Noreturn void user_enter(uint64_t rip, uint64_t rsp): with interrupts off, and every register zero. Nothing of the
- * stack it is called on is needed any more. */
+/* _Noreturn void user_enter(uint64_t rip, uint64_t rsp): with interrupts off, and every register zero, as the segments
+ * are since space_enter(). Nothing of the stack it is called on is needed any more. */
     function user_enter
     push $USER_DATA
     push %rsi
@@ -146,10 +146,6 @@
     push $USER_CODE
     push %rdi
     xor %eax, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %fs
-    mov %eax, %gs
     xor %ebx, %ebx
     xor %ecx, %ecx
     xor %edx, %edx

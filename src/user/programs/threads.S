@@ -30,4 +30,16 @@ first_step:
     ud2
     .size first_step, . - first_step
 
+/* Into every segment register that can be loaded: ring 3's data. */
+    .globl load_segments
+    .type load_segments, @function
+load_segments:
+    mov $0x1b, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %fs
+    mov %eax, %gs
+    ret
+    .size load_segments, . - load_segments
+
     .section .note.GNU-stack, "", @progbits

@@ -32,6 +32,7 @@ struct first_seen {
 } first_seen; /* by first_step(), threads.S */
 
 void first_step(void);
+void load_segments(void);
 
 static int count(uint64_t i)
 {
@@ -99,6 +100,7 @@ static int try_first_step(void)
     for (unsigned i = 0; i < REGISTERS + SEGMENTS + XMM_WORDS; i++)
         first_seen.zero[i] = i + 1;
     TRY((number = duet_thread((uint64_t)first_step, 0, 0)) > 0);
+    load_segments();
     TRY(duet_thread_wait((uint64_t)number, &status) == 0 && status == 0);
     for (unsigned i = 0; i < REGISTERS + SEGMENTS + XMM_WORDS; i++)
         TRY(first_seen.zero[i] == 0);
