@@ -280,6 +280,36 @@ TEST_NEEDS(spurious_15_nested, "boot.spurious_15_in_service", "irq=pic")
     input_forget();
 }
 
+/* An interrupt of another line ends while the mouse's is in service: what the slave has in service then. */
+static uint8_t slave_after(void (*raise)(void), unsigned vector)
+{
+    static struct waker waker = {raise_in_mouse_interrupt};
+    uint64_t flags = irq_save();
+    interrupt_handler *handler = interrupt_set(vector, ignore);
+
+    irq_restore(flags);
+    nested.raise = raise;
+    nested.calls = 0;
+    waker_slot_register(&input.ports[DEVICE_MOUSE].reader, &waker);
+    inject(DEVICE_MOUSE, 0);
+    spin_for(10 * US);
+    CHECK_EQUAL(nested.calls, 1);
+    CHECK_EQUAL(nested.slave_before, 1u << (I8042_MOUSE_IRQ - 8));
+    CHECK_EQUAL(in_service(PIC_SLAVE), 0);
+    CHECK_EQUAL(in_service(PIC_MASTER), 0);
+    input_forget();
+    flags = irq_save();
+    (void)interrupt_set(vector, handler);
+    irq_restore(flags);
+    return nested.slave_after;
+}
+
+TEST_NEEDS(ends_where_it_came_from, "boot.ends_where_it_came_from", "irq=pic")
+{
+    CHECK_EQUAL(slave_after(raise_23, PIC_VECTOR + 3), 1u << (I8042_MOUSE_IRQ - 8));
+    CHECK_EQUAL(slave_after(raise_28, PIC_VECTOR + 8), 0);
+}
+
 static struct {
     struct waker waker;
     atomic_bool done;

@@ -233,7 +233,9 @@ registers_across_exception_\vector:
     int $0x\vector
     ret
     .endm
+    raise 23
     raise 27
+    raise 28
     raise 2f
     raise 40
     raise 41

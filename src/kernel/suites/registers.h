@@ -63,7 +63,9 @@ enum {
     SUITE_VECTOR = 0x40,
     SUITE_VECTOR_UNUSED = 0x41,
 };
+void raise_23(void);
 void raise_27(void);
+void raise_28(void);
 void raise_2f(void);
 void raise_40(void);
 void raise_41(void);
