@@ -190,6 +190,7 @@ TEST_NEEDS(calls_preempted, "user.calls_are_preempted", "programs=there")
 TEST_NEEDS(killed, "user.killed_wherever_it_is", "programs=there")
 {
     struct memory_mark mark = settled_mark();
+    uint64_t before = interrupt_count(VECTOR_GENERAL_PROTECTION) + interrupt_count(VECTOR_PAGE_FAULT);
     uint64_t last = 0;
     unsigned children = 0;
 
@@ -208,6 +209,7 @@ TEST_NEEDS(killed, "user.killed_wherever_it_is", "programs=there")
         children += process_kill(PROCESS_KERNEL, pid) == STATUS_OK;
     CHECK(children > 0);
     check_nothing_left(&mark);
+    CHECK_EQUAL(interrupt_count(VECTOR_GENERAL_PROTECTION) + interrupt_count(VECTOR_PAGE_FAULT), before);
 }
 
 TEST_NEEDS(lives, "user.1000_leave_nothing", "programs=there")
