@@ -435,16 +435,24 @@ static bool mouse_recovers(uint64_t wait_ms)
     return mouse_is_set_up();
 }
 
+static uint32_t mouse_bytes_lost(void)
+{
+    return input.ports[DEVICE_MOUSE].dropped + (uint32_t)atomic_load(&soak.counts[SOAK_MOUSE_REFUSED]);
+}
+
 /* Out, and in again, by a hand that tries until it works; each time the mouse makes fewer mistakes. One that makes none
- * is set up the first time. */
+ * is set up the first time, unless a byte of its was lost: it does not announce itself twice. */
 static void plug_in_until_it_works(uint64_t *row)
 {
     for (uint32_t faults = (uint32_t)(soak_below(row, 2) * soak_below(row, 12));; faults /= 2) {
+        uint32_t lost;
+
         sleep_for(300 * MS + soak_below(row, 300 * MS));
+        lost = mouse_bytes_lost();
         soak_mouse_plug_in(row, faults);
         if (mouse_recovers(faults ? soak_below(row, RECOVERY_MS) : RECOVERY_MS))
             return;
-        if (!faults) {
+        if (!faults && mouse_bytes_lost() == lost) {
             soak_fail("mouse", "it was plugged in, and is not set up: step %u of its driver's shadow",
                       shadow_mouse.setup.step);
             return;

@@ -71,6 +71,12 @@ void qmp_greet(struct machine *machine)
     json_decref(qmp_run(machine, "qmp_capabilities", NULL));
 }
 
+void qmp_end(struct machine *machine, const char *command, json_t *arguments)
+{
+    input_settle(machine);
+    qmp_send(machine, command, arguments);
+}
+
 json_t *qmp_run(struct machine *machine, const char *command, json_t *arguments)
 {
     input_settle(machine);

@@ -40,6 +40,9 @@ void qmp_greet(struct machine *machine);
 /* Runs a command to its answer, which the caller drops. Steals the reference to arguments, which may be NULL. */
 json_t *qmp_run(struct machine *machine, const char *command, json_t *arguments);
 
+/* Sends a command that may end the machine before QEMU has answered: the answer is not waited for. */
+void qmp_end(struct machine *machine, const char *command, json_t *arguments);
+
 /* Lets a machine that was started stopped run. One that ends at once may do so before QEMU has answered. */
 void qmp_continue(struct machine *machine);
 

@@ -42,6 +42,8 @@ static struct choice choices[] = {
     {KERNEL_GCC_O2, "kpreempt=off irq=apic", "edges", 6, 0},
     {KERNEL_GCC_O2, "kpreempt=off tick=1000", "edges", 6, 0},
     {KERNEL_GCC_O2, "kpreempt=off int80=on", "edges", 6, 0},
+    {KERNEL_GCC_O2, "kpreempt=off", "user.fuzz_10000_calls", 1, 0},
+    {KERNEL_GCC_O2, "kpreempt=off int80=on", "gate.*", -1, 0},
     {KERNEL_GCC_O2, "kpreempt=on", "edges.*", 0, 6},
     {KERNEL_GCC_O2, "tick=100", "tick", 2, 2},
     {KERNEL_GCC_O2, "tick=250", "tick", 2, 2},

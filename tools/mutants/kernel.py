@@ -6,50 +6,7 @@ import time
 
 import build
 
-# The tests of mode=test that notice soonest, by the beginning of the path and that of the function, with options of the
-# kernel's and cpu= where they take another machine. What the kernel alone knows is then tried by all.
-FIRST = [
-    ("src/thread/switch.S", "", ["registers.yield_and_park", "registers.interrupt", "registers"]),
-    ("src/kernel/x86_64/entry.S", "exception", ["exceptions.each_returns_intact", "boot", "exceptions"]),
-    ("src/kernel/x86_64/entry.S", "cld_of_exception", ["exceptions.each_returns_intact", "boot", "exceptions"]),
-    ("src/kernel/x86_64/entry.S", "", ["registers.interrupt", "registers.direction_in_handler", "boot", "registers"]),
-    ("src/kernel/x86_64/arch.S", "", ["thread.idle_halts", "sweep.idle"]),
-    ("src/kernel/x86_64/syscall.S", "edge", ["edges kpreempt=off int80=on"]),
-    ("src/kernel/x86_64/syscall.S", "syscall_entry_at_edges", ["edges kpreempt=off int80=on"]),
-    ("src/kernel/x86_64/syscall.S", "syscall_gate_at_edges", ["edges kpreempt=off int80=on"]),
-    ("src/kernel/x86_64/syscall.S", "by_gate", ["gate int80=on"]),
-    ("src/kernel/x86_64/syscall.S", "syscall_gate", ["gate int80=on"]),
-    ("src/kernel/x86_64/syscall.S", "user_enter", ["user.threads_and_memory", "user"]),
-    ("src/kernel/x86_64/syscall.S", "cld_of_gate", ["gate int80=on"]),
-    ("src/kernel/x86_64/syscall.S", "process_killed", ["user.killed_wherever_it_is", "user"]),
-    ("src/kernel/x86_64/syscall.S", "", ["user.runs_and_ends", "user.registers_kept_100000", "user"]),
-    ("src/kernel/x86_64/user_copy.S", "user_copy_bytes_smap", ["user.wild_pointers_are_refused", "user"]),
-    ("src/kernel/x86_64/user_copy.S", "", ["user.wild_pointers_are_refused cpu=max,-smap", "user cpu=max,-smap"]),
-    ("src/kernel/x86_64/vectors.S", "", ["vectors", "vectors cpu=max,-xsave"]),
-    ("src/kernel/x86_64/machine", "", ["boot", "thread"]),
-    ("src/kernel/x86_64/interrupt.c", "interrupt_end", ["boot irq=pic", "boot"]),
-    ("src/kernel/x86_64", "", ["boot", "boot irq=pic", "exceptions", "input irq=pic"]),
-    ("src/kernel/input", "", ["input"]),
-    ("src/kernel/executor_thread", "", ["executor", "panic.park_in_poll"]),
-    ("src/drivers", "", ["boot", "input"]),
-    ("src/executor", "", ["executor", "async"]),
-    ("src/bridge", "", ["bridge", "async"]),
-    ("src/thread/account", "", ["account"]),
-    ("src/thread/condvar", "", ["condvar"]),
-    ("src/thread/event", "", ["event"]),
-    ("src/thread/message_queue", "", ["queue"]),
-    ("src/thread/mutex", "", ["mutex"]),
-    ("src/thread/rwlock", "", ["rwlock"]),
-    ("src/thread/semaphore", "", ["semaphore"]),
-    ("src/thread/vectors", "", ["vectors", "account"]),
-    ("src/thread/wait_queue", "", ["waitq"]),
-    ("src/thread", "", ["thread", "life"]),
-    ("src/lib/paging", "", ["memory", "space"]),
-    ("src/lib/frames", "", ["memory"]),
-    ("src/lib/heap", "", ["heap"]),
-    ("src/lib/log", "", ["log"]),
-    ("src/lib/timer_queue", "", ["deadline", "tickless"]),
-]
+FIRST = "tests/mutants/first"
 FATAL = ["panic.null_write", "panic.double_fault", "panic.park_in_poll"]  # how it is to end
 ORDER = ("src/thread/", "src/executor/", "src/bridge/", "src/kernel/", "src/drivers/ps2_port", "src/lib/w",
          "src/lib/completion")
@@ -64,6 +21,15 @@ def computed(pid):
     with open("/proc/%d/stat" % pid, encoding="utf-8") as file:
         words = file.read().rsplit(")", 1)[1].split()
     return (int(words[11]) + int(words[12])) / TICK
+
+
+def first_tests(mutant):
+    with open(FIRST, encoding="utf-8") as file:
+        rows = [line.split(None, 2) for line in file if not line.startswith("#")]
+    for path, function, tests in rows:
+        if mutant.path.startswith(path) and (function == "*" or mutant.function.startswith(function)):
+            return [t.strip() for t in tests.split(";")]
+    return []
 
 
 class Kernel:
@@ -126,11 +92,12 @@ class Kernel:
         for option in [o for o in options if o.startswith("cpu=")]:
             options.remove(option)
             arguments[arguments.index("-cpu") + 1] = option[len("cpu="):]
-        console = os.path.join(tree, "com1")
-        open(console, "w", encoding="utf-8").close()
+        console, data = os.path.join(tree, "com1"), os.path.join(tree, "com2")
+        for stream in (console, data):
+            open(stream, "w", encoding="utf-8").close()
         machine = subprocess.Popen(
             ["qemu-system-x86_64", *arguments, "-display", "none", "-no-reboot", "-monitor", "none",
-             "-serial", "file:" + console, "-serial", "null", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+             "-serial", "file:" + console, "-serial", "file:" + data, "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
              "-kernel", kernel,
              "-initrd", build.KERNEL + "/programs.tar", "-append", " ".join(["mode=test", "test=" + test, *options])],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -155,7 +122,7 @@ class Kernel:
         if machine.poll() is None:
             machine.kill()
         machine.wait()
-        return self.verdict(machine.returncode, hangs, self.read(console))
+        return self.verdict(machine.returncode, hangs, self.read(console), self.read(data))
 
     @staticmethod
     def read(path):
@@ -163,7 +130,7 @@ class Kernel:
             return file.read().decode("latin-1")
 
     @staticmethod
-    def verdict(status, hangs, text):
+    def verdict(status, hangs, text, data):
         last = (re.findall(r"^([a-z_]+\.[a-z0-9_.]+)\.\.\.\s*$", text, re.M) or ["boot"])[-1]
         failed = re.search(r"^([a-z_]+\.[a-z0-9_.]+)\t\[FAILED\]", text, re.M)
         panic = re.search(r"^PANIC: (.*)", text, re.M)
@@ -172,7 +139,7 @@ class Kernel:
         if hangs:
             return last + ": hangs"
         if status == PASSED:
-            return None
+            return None if data.count('"event":"done"') <= 1 else last + ": ends more than once"
         if panic:
             return last + ": panics"
         return last + ": resets"
@@ -187,8 +154,7 @@ class Kernel:
         kernel = self.link(changed, tree)
         if not kernel:
             return "does not compile"
-        first = next((t for p, f, t in FIRST if mutant.path.startswith(p) and mutant.function.startswith(f)), [])
-        tests = list(first)
+        tests = first_tests(mutant)
         if mutant.path.endswith(".S") or mutant.path.startswith("src/kernel/"):
             tests += ["all"] + FATAL
         if mutant.path.startswith(ORDER):

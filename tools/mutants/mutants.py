@@ -33,7 +33,7 @@ import build  # noqa: E402
 import mutate  # noqa: E402
 import table  # noqa: E402
 from host import Host, test_files  # noqa: E402
-from kernel import Kernel  # noqa: E402
+from kernel import FIRST, Kernel  # noqa: E402
 
 SCOPE = "tests/mutants/scope"
 RESULTS = "tests/mutants/results"
@@ -143,7 +143,7 @@ class Verdicts:
         elif name:
             parts.append(self.suite(name))
         else:
-            parts += [self.folder("src/kernel/suites"), self.folder("tests/host")]
+            parts += [self.folder("src/kernel/suites"), self.folder("tests/host"), self.text(FIRST)]
         return digest(*parts)
 
     def on_host(self, mutant):

@@ -310,6 +310,33 @@ TEST_NEEDS(ends_where_it_came_from, "boot.ends_where_it_came_from", "irq=pic")
     CHECK_EQUAL(slave_after(raise_28, PIC_VECTOR + 8), 0);
 }
 
+static unsigned seventh;
+
+static void count_seventh(unsigned vector)
+{
+    (void)vector;
+    seventh++;
+}
+
+/* Every eighth vector is asked whether it is spurious: this one is not. */
+TEST(seventh_taken, "boot.seventh_vectors_are_taken")
+{
+    uint64_t flags = irq_save();
+    interrupt_handler *handler = interrupt_set(SUITE_VECTOR_SEVENTH, count_seventh);
+    uint64_t taken = interrupt_count(SUITE_VECTOR_SEVENTH), spurious = interrupt_spurious();
+
+    irq_restore(flags);
+    seventh = 0;
+    raise_47();
+    raise_47();
+    CHECK_EQUAL(seventh, 2);
+    CHECK_EQUAL(interrupt_count(SUITE_VECTOR_SEVENTH), taken + 2);
+    CHECK_EQUAL(interrupt_spurious(), spurious);
+    flags = irq_save();
+    (void)interrupt_set(SUITE_VECTOR_SEVENTH, handler);
+    irq_restore(flags);
+}
+
 static struct {
     struct waker waker;
     atomic_bool done;

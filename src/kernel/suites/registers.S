@@ -239,6 +239,7 @@ registers_across_exception_\vector:
     raise 2f
     raise 40
     raise 41
+    raise 47
     raise ff
 
     function raise_40_downwards

@@ -62,6 +62,7 @@ void registers_across_call(struct registers *registers, void (*function)(void));
 enum {
     SUITE_VECTOR = 0x40,
     SUITE_VECTOR_UNUSED = 0x41,
+    SUITE_VECTOR_SEVENTH = 0x47,
 };
 void raise_23(void);
 void raise_27(void);
@@ -69,6 +70,7 @@ void raise_28(void);
 void raise_2f(void);
 void raise_40(void);
 void raise_41(void);
+void raise_47(void);
 void raise_ff(void);
 
 /* The same with the direction flag set, which a C function may not find. */
