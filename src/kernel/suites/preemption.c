@@ -111,6 +111,8 @@ static void evenly(const uint64_t *times, size_t count, size_t wanted)
     uint64_t all = 0;
     size_t often = 0;
 
+    ASSERT(wanted > 0);
+
     for (size_t i = 0; i < count; i++)
         all += times[i];
     for (size_t i = 0; i < count; i++)
