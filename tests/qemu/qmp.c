@@ -79,8 +79,7 @@ void qmp_end(struct machine *machine, const char *command, json_t *arguments)
 
 json_t *qmp_run(struct machine *machine, const char *command, json_t *arguments)
 {
-    input_settle(machine);
-    qmp_send(machine, command, arguments);
+    qmp_end(machine, command, arguments);
     return qmp_answer(machine);
 }
 

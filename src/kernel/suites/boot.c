@@ -261,33 +261,11 @@ static void raise_in_mouse_interrupt(struct waker *waker)
     raise_in_service(PIC_VECTOR + I8042_MOUSE_IRQ);
 }
 
-TEST_NEEDS(spurious_15_nested, "boot.spurious_15_in_service", "irq=pic")
+/* Raised while the mouse's interrupt is in service, which then ends. */
+static void raise_inside_mouse(void (*raise)(void))
 {
     static struct waker waker = {raise_in_mouse_interrupt};
-    uint64_t spurious = interrupt_spurious();
 
-    nested.raise = raise_2f;
-    nested.calls = 0;
-    waker_slot_register(&input.ports[DEVICE_MOUSE].reader, &waker);
-    inject(DEVICE_MOUSE, 0);
-    spin_for(10 * US);
-    CHECK_EQUAL(nested.calls, 1);
-    CHECK_EQUAL(nested.slave_before, 1u << (I8042_MOUSE_IRQ - 8));
-    CHECK_EQUAL(nested.slave_after, 1u << (I8042_MOUSE_IRQ - 8));
-    CHECK_EQUAL(interrupt_spurious(), spurious + 1);
-    CHECK_EQUAL(in_service(PIC_SLAVE), 0);
-    CHECK_EQUAL(in_service(PIC_MASTER), 0);
-    input_forget();
-}
-
-/* An interrupt of another line ends while the mouse's is in service: what the slave has in service then. */
-static uint8_t slave_after(void (*raise)(void), unsigned vector)
-{
-    static struct waker waker = {raise_in_mouse_interrupt};
-    uint64_t flags = irq_save();
-    interrupt_handler *handler = interrupt_set(vector, ignore);
-
-    irq_restore(flags);
     nested.raise = raise;
     nested.calls = 0;
     waker_slot_register(&input.ports[DEVICE_MOUSE].reader, &waker);
@@ -298,9 +276,34 @@ static uint8_t slave_after(void (*raise)(void), unsigned vector)
     CHECK_EQUAL(in_service(PIC_SLAVE), 0);
     CHECK_EQUAL(in_service(PIC_MASTER), 0);
     input_forget();
-    flags = irq_save();
-    (void)interrupt_set(vector, handler);
+}
+
+TEST_NEEDS(spurious_15_nested, "boot.spurious_15_in_service", "irq=pic")
+{
+    uint64_t spurious = interrupt_spurious();
+
+    raise_inside_mouse(raise_2f);
+    CHECK_EQUAL(nested.slave_after, 1u << (I8042_MOUSE_IRQ - 8));
+    CHECK_EQUAL(interrupt_spurious(), spurious + 1);
+}
+
+/* Who handled the vector before. */
+static interrupt_handler *set_handler(unsigned vector, interrupt_handler *handler)
+{
+    uint64_t flags = irq_save();
+    interrupt_handler *before = interrupt_set(vector, handler);
+
     irq_restore(flags);
+    return before;
+}
+
+/* An interrupt of another line ends while the mouse's is in service: what the slave has in service then. */
+static uint8_t slave_after(void (*raise)(void), unsigned vector)
+{
+    interrupt_handler *handler = set_handler(vector, ignore);
+
+    raise_inside_mouse(raise);
+    (void)set_handler(vector, handler);
     return nested.slave_after;
 }
 
@@ -321,20 +324,16 @@ static void count_seventh(unsigned vector)
 /* Every eighth vector is asked whether it is spurious: this one is not. */
 TEST(seventh_taken, "boot.seventh_vectors_are_taken")
 {
-    uint64_t flags = irq_save();
-    interrupt_handler *handler = interrupt_set(SUITE_VECTOR_SEVENTH, count_seventh);
+    interrupt_handler *handler = set_handler(SUITE_VECTOR_SEVENTH, count_seventh);
     uint64_t taken = interrupt_count(SUITE_VECTOR_SEVENTH), spurious = interrupt_spurious();
 
-    irq_restore(flags);
     seventh = 0;
     raise_47();
     raise_47();
     CHECK_EQUAL(seventh, 2);
     CHECK_EQUAL(interrupt_count(SUITE_VECTOR_SEVENTH), taken + 2);
     CHECK_EQUAL(interrupt_spurious(), spurious);
-    flags = irq_save();
-    (void)interrupt_set(SUITE_VECTOR_SEVENTH, handler);
-    irq_restore(flags);
+    (void)set_handler(SUITE_VECTOR_SEVENTH, handler);
 }
 
 static struct {

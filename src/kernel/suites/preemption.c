@@ -112,7 +112,6 @@ static void evenly(const uint64_t *times, size_t count, size_t wanted)
     size_t often = 0;
 
     ASSERT(wanted > 0);
-
     for (size_t i = 0; i < count; i++)
         all += times[i];
     for (size_t i = 0; i < count; i++)
