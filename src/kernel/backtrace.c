@@ -15,7 +15,7 @@ enum {
 };
 
 extern char text_start[], text_end[], symbols_start[], symbols_end[], boot_stack[], boot_stack_top[];
-extern char interrupt_return[], exception_return[];
+extern char interrupt_return[], exception_return[], process_killed_entry[];
 
 /* What a compiler's frame pointers chain: the caller's frame, and the address it continues at. */
 struct stack_frame {
@@ -211,6 +211,8 @@ static const struct stack_frame *cross_interrupt(struct walk *walk, const struct
     if (interrupt_from_user(saved->cs))
         return end_in_ring3(walk, saved->rip);
     add_interrupted(walk, saved->rip, saved->rsp);
+    if (saved->rip == (uint64_t)process_killed_entry)
+        return NULL;      /* killed, and did not run since: rbp is still ring 3's */
     return frame->caller; /* entry.S leaves rbp alone */
 }
 

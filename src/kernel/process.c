@@ -20,7 +20,7 @@
 
 #define NOBODY        UINT64_MAX /* as a parent: it has ended */
 #define NOT_CANONICAL UINT64_MAX
-#define KERNEL_RFLAGS (IRQ_ENABLED | 2) /* bit 1 is always set: SDM vol. 1, 3.4.3 */
+#define KERNEL_RFLAGS 2 /* which is always set: SDM vol. 1, 3.4.3 */
 
 enum {
     BACKTRACE_MAX = 16,
@@ -167,7 +167,7 @@ static void redirect(struct process_thread *part)
     top[-FRAME_SS] = SELECTOR_KERNEL_DATA;
     top[-FRAME_RSP] = (uint64_t)top;
     top[-FRAME_RFLAGS] = KERNEL_RFLAGS;
-    top[-FRAME_CS] = SELECTOR_KERNEL_CODE;
+    top[-FRAME_CS] = (top[-FRAME_CS] & ~(uint64_t)UINT32_MAX) | SELECTOR_KERNEL_CODE; /* above it is the vector */
     top[-FRAME_RIP] = (uint64_t)process_killed_entry;
 }
 

@@ -38,8 +38,10 @@
 #else
 #define KERNEL_GCC_O2      KERNEL_COUNTED "/duet.elf"
 #define KERNEL_GCC_O0      KERNEL_GCC_O2
+#define KERNEL_GCC_OS      KERNEL_GCC_O2
 #define KERNEL_CLANG_O2    KERNEL_GCC_O2
 #define KERNEL_CLANG_O0    KERNEL_GCC_O2
+#define KERNEL_CLANG_OS    KERNEL_GCC_O2
 #define ISO                KERNEL_COUNTED "/duet.iso"
 #define PROGRAMS_GCC_O2    KERNEL_COUNTED "/programs.tar"
 #define KERNEL_GCC_UBSAN   KERNEL_GCC_O2

@@ -377,6 +377,73 @@ TEST_NEEDS(ring3, "backtrace.out_of_ring_3", "programs=there")
     expect_end(pid, PROCESS_KILLED, 0);
 }
 
+/* ---- processes whose frame pointer leads nowhere ---- */
+
+enum { ASLEEP = 6, COMPUTING = 7, LOOK_NS = 5 * US };
+
+static bool lives(const struct thread *thread)
+{
+    for (struct list *node = thread_all.next; node != &thread_all; node = node->next)
+        if (container_of(node, struct thread, all) == thread)
+            return true;
+    return false;
+}
+
+/* Whether it was still there to be shown. */
+static bool show_if_it_lives(const struct thread *thread)
+{
+    uint64_t flags = irq_save();
+    bool there = lives(thread);
+
+    if (there)
+        show_thread(thread);
+    irq_restore(flags);
+    return there;
+}
+
+/* How often the thread was seen in the function on its way to its end. */
+static void *look_on(void *thread, const char *function)
+{
+    uintptr_t seen = 0;
+
+    while (show_if_it_lives(thread)) {
+        seen += find(printed, function) != NULL;
+        CHECK(find(printed, "broken") == NULL);
+        sleep_for(LOOK_NS);
+    }
+    return (void *)seen;
+}
+
+static void kill_and_look(uint64_t argument, const char *call, const char *function)
+{
+    uint64_t pid = start_process("spin", argument);
+    const struct thread *thread = NULL;
+    struct thread looker;
+    size_t bytes;
+
+    sleep_for(5 * MS);
+    CHECK(process_look(pid, &thread, &bytes));
+    show_thread(thread);
+    CHECK_ORDER(call);
+    CHECK(find(printed, "broken") == NULL);
+    if (thread_start_with(&looker, "looker", THREAD_PRIORITY_HIGH, look_on, (void *)(uintptr_t)thread, function) !=
+        STATUS_OK)
+        panic("no memory for a test's thread");
+    CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
+    expect_end(pid, PROCESS_KILLED, 0);
+    CHECK(thread_join(&looker) != NULL || !clock_is_exact());
+}
+
+TEST_NEEDS(astray_in_call, "backtrace.killed_in_a_call", "programs=there")
+{
+    kill_and_look(ASLEEP, " syscall_entry", " syscall_bad_return+");
+}
+
+TEST_NEEDS(astray_in_ring3, "backtrace.killed_in_ring_3", "programs=there")
+{
+    kill_and_look(COMPUTING, " in ring 3", " process_killed+");
+}
+
 /* ---- made-up stacks ---- */
 
 static uint64_t fake_stack[FAKE_STACK_WORDS];

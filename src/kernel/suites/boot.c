@@ -17,9 +17,14 @@ enum {
     PIT_CHANNEL_0 = 0x40,
     PIT_HZ = 1193182,
     PIT_SLOWEST_HZ = 19,
+    OCW3_READ_IRR = 0x0a,
     OCW3_READ_ISR = 0x0b,
     APIC_ISR = 0x100,
     APIC_ISR_TIMER = APIC_ISR + 0x10 * (APIC_TIMER_VECTOR / 32),
+    IDE_SECONDARY_DRIVE = 0x176,
+    IDE_SECONDARY_COMMAND = 0x177, /* and its status */
+    IDE_SECONDARY_CONTROL = 0x376,
+    IDE_INTERRUPTS_OFF = 1 << 1,
     FRAMES_TRIED = 6000,
     FRAMES_SEEN = 1 << 20, /* 4 GiB */
 };
@@ -311,6 +316,45 @@ TEST_NEEDS(ends_where_it_came_from, "boot.ends_where_it_came_from", "irq=pic")
 {
     CHECK_EQUAL(slave_after(raise_23, PIC_VECTOR + 3), 1u << (I8042_MOUSE_IRQ - 8));
     CHECK_EQUAL(slave_after(raise_28, PIC_VECTOR + 8), 0);
+}
+
+static unsigned fifteenth;
+
+static void take_fifteenth(unsigned vector)
+{
+    (void)vector;
+    fifteenth++;
+    (void)inb(IDE_SECONDARY_COMMAND); /* its status, by which the drive takes back its request */
+}
+
+/*
+ * A real one of the line: any IDE drive, be it none at all, refuses a command of 0 with an interrupt
+ * (ATA/ATAPI-6 8.38). Where there is no such controller nothing comes, and nothing that is spurious either.
+ */
+TEST_NEEDS(line_15, "boot.line_15_may_be_real", "irq=pic")
+{
+    bool there = inb(IDE_SECONDARY_COMMAND) != 0xff;
+    uint64_t spurious = interrupt_spurious();
+    uint64_t flags = irq_save();
+    interrupt_handler *handler = interrupt_set(PIC_VECTOR + 15, take_fifteenth);
+
+    fifteenth = 0;
+    outb(PIC_SLAVE, OCW3_READ_IRR); /* what was asked for last is not what is asked for now */
+    pic_unmask(15);
+    outb(IDE_SECONDARY_CONTROL, 0);
+    outb(IDE_SECONDARY_DRIVE, 0); /* the first */
+    outb(IDE_SECONDARY_COMMAND, 0);
+    irq_restore(flags);
+    spin_for(10 * US);
+    flags = irq_save();
+    pic_mask(15);
+    outb(IDE_SECONDARY_CONTROL, IDE_INTERRUPTS_OFF);
+    (void)interrupt_set(PIC_VECTOR + 15, handler);
+    irq_restore(flags);
+    CHECK_EQUAL(interrupt_spurious(), spurious);
+    CHECK_EQUAL(fifteenth, there);
+    CHECK_EQUAL(in_service(PIC_SLAVE), 0);
+    CHECK_EQUAL(in_service(PIC_MASTER), 0);
 }
 
 static unsigned seventh;

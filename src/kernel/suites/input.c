@@ -416,3 +416,47 @@ TEST_NEEDS(plugged_in_user, "input.mouse_plugged_in_user", "programs=there")
 {
     plug_in(STYLE_USER);
 }
+
+static unsigned asked;
+
+static enum status hear_nothing(uint8_t byte)
+{
+    (void)byte;
+    asked++;
+    return STATUS_OK;
+}
+
+/* It says that it is there, and nothing more: it is asked five times, and then believed to be none. */
+static void plug_in_silent(enum style style)
+{
+    static const uint32_t first[DEVICE_ALL], packet[DEVICE_ALL] = {[DEVICE_MOUSE] = 1};
+    struct ps2_port *port = &input.ports[DEVICE_MOUSE];
+    enum status (*send)(uint8_t byte) = port->send;
+
+    asked = 0;
+    port->send = hear_nothing;
+    drivers_start(style, THREAD_PRIORITY_HIGH);
+    CHECK(inject_and_wait(DEVICE_MOUSE, 0xaa));
+    CHECK(inject_and_wait(DEVICE_MOUSE, 0x00));
+    sleep_for(SILENCE_NS);
+    CHECK(asked > 1 && asked < 5);
+    sleep_for(2 * SILENCE_NS);
+    CHECK_EQUAL(asked, 5);
+    for (uint32_t i = 0; i < input.mouse.decoder.size; i++)
+        CHECK(inject_and_wait(DEVICE_MOUSE, stream_byte(DEVICE_MOUSE, i)));
+    check_events(first, packet, style);
+    drivers_stop();
+    port->send = send;
+}
+
+TEST(plugged_in_silent, "input.silent_mouse_is_given_up")
+{
+    plug_in_silent(STYLE_THREAD);
+    plug_in_silent(STYLE_ASYNC);
+    plug_in_silent(STYLE_ISR);
+}
+
+TEST_NEEDS(plugged_in_silent_user, "input.silent_mouse_user", "programs=there")
+{
+    plug_in_silent(STYLE_USER);
+}

@@ -195,19 +195,38 @@ static void last_lines(report_print *print_line)
     log_report(print_line, 8);
 }
 
+/* Amid one that lasts. */
 static void *read_log_amid_poll(void *executor)
 {
-    sleep_until_holds(((struct executor *)executor)->current != NULL);
-    sleep_for(2 * MS);
+    struct task *task = NULL;
+
+    for (unsigned looks = 0; looks < 15; looks = task ? looks + 1 : 0) {
+        sleep_for(100 * US);
+        task = ((struct executor *)executor)->current;
+    }
     report(last_lines);
-    return (void *)((struct executor *)executor)->current;
+    return task;
+}
+
+static unsigned spin_line;
+
+static enum poll spins_later_poll(struct future *future, struct waker *waker)
+{
+    struct sleeper *self = container_of(future, struct sleeper, async.future);
+
+    ASYNC (&self->async) {
+        self->pause = sleep_until(task_of_waker(waker)->executor, clock_now_ns() + MS);
+        spin_line = __LINE__ + 1;
+        AWAIT(&self->pause.future);
+        spin_for(3 * MS);
+        ASYNC_RETURN;
+    }
 }
 
 /* The poll lasts for three milliseconds and may for one. */
-TEST(watchdog_report, "report.watchdog_barks_meanwhile")
+static void watch(struct future *spins)
 {
     static struct executor_thread executor;
-    struct future spins = {.poll = spins_poll};
     struct thread reader;
     struct task task;
 
@@ -216,11 +235,23 @@ TEST(watchdog_report, "report.watchdog_barks_meanwhile")
         panic("no stack for a test's executor");
     executor_thread_insight = executor_thread_watchdog = false;
     start(&reader, "reader", THREAD_PRIORITY_HIGH, read_log_amid_poll, &executor.executor);
-    executor_spawn(&executor.executor, &task, "hangs", &spins);
+    executor_spawn(&executor.executor, &task, "hangs", spins);
     CHECK(thread_join(&reader) == &task);
-    CHECK(line_with("task hangs: a poll has not returned for 1") != NULL);
     task_cancel(&task);
     executor_thread_stop(&executor);
+}
+
+TEST(watchdog_report, "report.watchdog_barks_meanwhile")
+{
+    struct future spins = {.poll = spins_poll};
+    char line[64];
+
+    watch(&spins);
+    CHECK(line_with("task hangs: a poll has not returned for 1") != NULL);
+    sleeper = (struct sleeper){.async.future.poll = spins_later_poll};
+    watch(&sleeper.async.future);
+    format_text(line, sizeof(line), "task hangs: a poll begun at line %u has not returned for 1", spin_line);
+    CHECK(line_with(line) != NULL);
 }
 
 TEST(insight_report, "report.insight")

@@ -162,9 +162,10 @@
     xor %r15d, %r15d
     IRQ_SITE(iretq, irqoff_iretq)
 
-/* Where the iretq of a process that was killed in ring 3 leads: with its kernel stack empty, and interrupts on. */
+/* Where the iretq of a process that was killed in ring 3 leads: with its kernel stack empty, and interrupts off. */
     function process_killed_entry
     xor %ebp, %ebp
+    sti
     call process_killed
     ud2
 

@@ -1,9 +1,13 @@
 /* Never ends by itself: computes, or with argument 1 sleeps, with 2 yields, with 3 waits for a child that spins,
- * with 4 asks for the time, with 5 maps two megabytes and unmaps them. */
+ * with 4 asks for the time, with 5 maps two megabytes and unmaps them; with 6 sleeps, and with 7 computes, with a frame
+ * pointer that leads nowhere. */
 #include "user/duet.h"
 
 #define AREA       UINT64_C(0x10000000)
 #define AREA_BYTES (UINT64_C(2) << 20)
+
+_Noreturn void sleep_astray(void);
+_Noreturn void compute_astray(void);
 
 int main(uint64_t argument)
 {
@@ -27,6 +31,10 @@ int main(uint64_t argument)
         while (duet_map(AREA, AREA_BYTES, 1) == 0)
             (void)duet_unmap(AREA, AREA_BYTES);
         return -1;
+    case 6:
+        sleep_astray();
+    case 7:
+        compute_astray();
     default:
         return (int)duet_wait((uint64_t)duet_spawn("spin", 4, 0), &status);
     }
