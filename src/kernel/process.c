@@ -18,9 +18,9 @@
 #include "thread/condvar.h"
 #include "thread/vectors.h"
 
-#define NOBODY        UINT64_MAX /* as a parent: it has ended */
-#define NOT_CANONICAL UINT64_MAX
-#define KERNEL_RFLAGS 2 /* which is always set: SDM vol. 1, 3.4.3 */
+#define NOBODY        UINT64_MAX          /* as a parent: it has ended */
+#define NOT_CANONICAL (UINT64_C(1) << 47) /* the first that is not */
+#define KERNEL_RFLAGS 2                   /* which is always set: SDM vol. 1, 3.4.3 */
 
 enum {
     BACKTRACE_MAX = 16,

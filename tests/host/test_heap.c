@@ -417,12 +417,13 @@ CLAIM(recovers_from_exhaustion)
     (void)subject;
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
-            uint64_t failures = heap->failures;
+            uint64_t failures = heap->failures, allocations = heap->allocations;
             void **first;
             unsigned count;
 
             heap_trim(heap);
             count = take_all(heap, sizes[i], &first);
+            cr_assert_eq(heap->allocations, allocations + count);
             cr_assert_eq(heap->failures, failures + 1);
             if (round)
                 cr_assert_eq(count, counts[i], "%u blocks of %zu, were %u", count, sizes[i], counts[i]);

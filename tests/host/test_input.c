@@ -77,6 +77,7 @@ Test(event_queue, counts_exactly_what_it_drops_and_keeps_the_oldest)
         publish(n);
     cr_assert_eq(queue.published, EVENT_QUEUE_EVENTS);
     cr_assert_eq(queue.dropped, 7);
+    cr_assert(machine.irq_on);
     for (unsigned n = 0; n < EVENT_QUEUE_EVENTS; n++)
         expect_read(n);
     cr_assert_not(event_try_read(&queue, &event));

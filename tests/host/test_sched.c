@@ -1347,6 +1347,86 @@ Test(sched, ends_a_park_by_wake_or_deadline_at_any_instruction)
     cr_assert_gt(machine_explore(park_with_a_deadline, happen_and_wake_boot), 10);
 }
 
+static void *park_once(void *argument)
+{
+    thread_park();
+    return argument;
+}
+
+static void wake_c(void)
+{
+    thread_wake(&c);
+}
+
+/* Three of one priority that is less than the waker's. */
+static void wake_behind_another(void)
+{
+    begin();
+    start(&a, "a", LOW, park_once, NULL);
+    start(&b, "b", LOW, park_once, NULL);
+    start(&c, "c", LOW, park_once, NULL);
+    thread_park_until(5 * MS);
+    thread_wake(&a);
+    machine_window_open();
+    thread_wake(&b);
+    machine_window_close();
+    thread_wake(&c);
+    (void)thread_join(&a);
+    (void)thread_join(&b);
+    (void)thread_join(&c);
+}
+
+Test(sched, wakes_one_behind_another_with_one_more_woken_at_any_instruction)
+{
+    cr_assert_gt(machine_explore(wake_behind_another, wake_c), 5);
+}
+
+/* Whoever is lent a priority goes before those who have it. */
+Test(sched, puts_a_ready_thread_before_those_of_its_new_priority)
+{
+    start(&a, "a", LOW, say, NULL);
+    start(&b, "b", LOW, say, NULL);
+    start(&c, "c", LOW - 1, say, NULL);
+    thread_set_priority(&c, LOW);
+    (void)thread_join(&a);
+    (void)thread_join(&b);
+    (void)thread_join(&c);
+    expect_trace("c a b");
+}
+
+static struct timer neighbours[2];
+
+static void set_neighbours(void)
+{
+    for (size_t i = 0; i < 2; i++)
+        sched_timer_start(&neighbours[i], 5 * MS, &timer_waker);
+}
+
+static void move_neighbours(void)
+{
+    for (size_t i = 0; i < 2; i++)
+        sched_timer_cancel(&neighbours[i]);
+    set_neighbours();
+}
+
+static void park_among_timers(void)
+{
+    begin();
+    set_neighbours();
+    thread_wake(&machine.boot); /* before its deadline */
+    machine_window_open();
+    thread_park_until(5 * MS);
+    machine_window_close();
+    for (size_t i = 0; i < 2; i++)
+        sched_timer_cancel(&neighbours[i]);
+    cr_assert_eq(timer_queue_next_deadline(&cpu_this()->timers), TIMER_NEVER, "one is left; %s", machine_place());
+}
+
+Test(sched, leaves_no_timer_behind_whatever_is_set_at_any_instruction_of_a_park_with_a_deadline)
+{
+    cr_assert_gt(machine_explore(park_among_timers, move_neighbours), 10);
+}
+
 static void *count_and_park(void *argument)
 {
     for (;;) {

@@ -86,6 +86,32 @@ static void publish(void)
     waker_slot_wake(&slot);
 }
 
+static struct sleeper newcomer;
+
+static void come(void)
+{
+    published = true;
+    waker_slot_register(&slot, &newcomer.waker);
+}
+
+static void wake_slot(void)
+{
+    explored = newcomer = SLEEPER;
+    published = false;
+    waker_slot_register(&slot, &explored.waker);
+    machine_window_open();
+    waker_slot_wake(&slot);
+    machine_window_close();
+    waker_slot_wake(&slot);
+    cr_assert_eq(newcomer.wakes, published, "who came is forgotten; %s", machine_place());
+    cr_assert(explored.wakes == 1 || published, "%s", machine_place());
+}
+
+Test(waker_slot, forgets_nobody_who_registers_at_any_instruction_of_a_wake)
+{
+    cr_assert_gt(machine_explore(wake_slot, come), 4);
+}
+
 /* Try, register, try again, pend. */
 static void wait_on_slot(void)
 {

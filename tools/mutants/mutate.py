@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import clang.cindex as cindex
 
 # What these are given is not what the kernel does, but what it says.
-SPOKEN = re.compile(r"^(ASSERT|panic|panic_at|assertion_failed|_Static_assert|sizeof|offsetof|log_\w+|"
+SPOKEN = re.compile(r"^(ASSERT|panic|panic_at|assertion_failed|_Static_assert|sizeof|offsetof|log_\w+|warn_once|"
                     r"console_print\w*)$")
 
 INVERSE = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}

@@ -379,7 +379,7 @@ TEST_NEEDS(ring3, "backtrace.out_of_ring_3", "programs=there")
 
 /* ---- processes whose frame pointer leads nowhere ---- */
 
-enum { ASLEEP = 6, COMPUTING = 7, LOOK_NS = 5 * US };
+enum { ASLEEP = 6, COMPUTING = 7, ASLEEP_BY_GATE = 8, LOOK_NS = 5 * US };
 
 static bool lives(const struct thread *thread)
 {
@@ -442,6 +442,11 @@ TEST_NEEDS(astray_in_call, "backtrace.killed_in_a_call", "programs=there")
 TEST_NEEDS(astray_in_ring3, "backtrace.killed_in_ring_3", "programs=there")
 {
     kill_and_look(COMPUTING, " in ring 3", " process_killed+");
+}
+
+TEST_NEEDS(astray_in_gate, "gate.backtrace_ends", "int80=on")
+{
+    kill_and_look(ASLEEP_BY_GATE, " cld_of_gate", " process_killed+");
 }
 
 /* ---- made-up stacks ---- */

@@ -22,11 +22,14 @@ enum {
     YIELDING,
     WAITING,
     MAPPING = 5,
+    MAPPING_BY_GATE = 3,
 
     SLEEPS = 100,
     SLEEP_NS = 100 * US,
     STEP_NS = 7 * US,
     LATE_NS = 30 * US,
+    LOOKS = 500,
+    LOOK_NS = 20 * US,
 };
 
 /* The last steps of a thread that has ended are the idle thread's. */
@@ -173,10 +176,10 @@ static void *sleep_and_be_late(void *latest_ns)
 }
 
 /* A call that maps two megabytes takes some three hundred microseconds: whoever is more urgent does not wait for it. */
-TEST_NEEDS(calls_preempted, "user.calls_are_preempted", "programs=there")
+static void preempt_calls(const char *program, uint64_t argument)
 {
     uint64_t latest_ns = 0;
-    uint64_t pid = start_process("spin", MAPPING);
+    uint64_t pid = start_process(program, argument);
     struct thread urgent;
 
     start(&urgent, "urgent", THREAD_PRIORITY_HIGH, sleep_and_be_late, &latest_ns);
@@ -184,6 +187,16 @@ TEST_NEEDS(calls_preempted, "user.calls_are_preempted", "programs=there")
     CHECK(latest_ns < LATE_NS || !clock_is_exact());
     CHECK(process_kill(PROCESS_KERNEL, pid) == STATUS_OK);
     expect_end(pid, PROCESS_KILLED, 0);
+}
+
+TEST_NEEDS(calls_preempted, "user.calls_are_preempted", "programs=there")
+{
+    preempt_calls("spin", MAPPING);
+}
+
+TEST_NEEDS(gate_preempted, "gate.calls_are_preempted", "int80=on")
+{
+    preempt_calls("gate", MAPPING_BY_GATE);
 }
 
 /* Computing, asleep, yielding and waiting for a child, each after another time; and before its first step. */
@@ -261,6 +274,46 @@ TEST_NEEDS(threads, "user.threads_and_memory", "programs=there")
 
     expect_end(start_process("threads", THREADS_ALL), PROCESS_EXITED, 0);
     check_nothing_left(&mark);
+}
+
+/* Whoever has not begun yet begins with what nobody should count on in the registers that calls keep. */
+static unsigned dirty_unbegun(void)
+{
+    uint64_t flags = irq_save();
+    unsigned found = 0;
+
+    for (struct list *node = thread_all.next; node != &thread_all; node = node->next) {
+        const struct thread *thread = container_of(node, struct thread, all);
+        struct switch_frame *frame = (struct switch_frame *)thread->sp;
+
+        if (thread->condition != THREAD_READY || frame->rip != (uint64_t)thread_trampoline)
+            continue;
+        frame->rbx = frame->r12 = frame->r13 = frame->r14 = frame->r15 = UINT64_MAX;
+        found++;
+    }
+    irq_restore(flags);
+    return found;
+}
+
+static void *dirty_all(void *unused)
+{
+    uintptr_t found = 0;
+
+    (void)unused;
+    for (unsigned i = 0; i < LOOKS; i++) {
+        sleep_for(LOOK_NS);
+        found += dirty_unbegun();
+    }
+    return (void *)found;
+}
+
+TEST_NEEDS(first_step, "user.first_step_finds_zeros", "programs=there")
+{
+    struct thread urgent;
+
+    start(&urgent, "urgent", THREAD_PRIORITY_HIGH, dirty_all, NULL);
+    expect_end(start_process("threads", THREADS_ALL), PROCESS_EXITED, 0);
+    CHECK((uintptr_t)thread_join(&urgent) > 1 || !clock_is_exact());
 }
 
 /* However many threads it had, wherever they were. */

@@ -1,12 +1,15 @@
-/* System calls by int 0x80: argument 0 tries some, 1 sleeps in one for ever, 2 asks for the time
- * for ever. Ends with 0, or the line that was wrong. */
+/* System calls by int 0x80: argument 0 tries some, 1 sleeps in one for ever, 2 asks for the time for ever, 3 maps two
+ * megabytes and unmaps them for ever. Ends with 0, or the line that was wrong. */
 #include "user/duet.h"
+
+#define AREA       UINT64_C(0x10000000)
+#define AREA_BYTES (UINT64_C(2) << 20)
 
 #define TRY(holds) \
     if (!(holds))  \
     return __LINE__
 
-enum { WRITE = 1, SLEEP = 3, CLOCK = 4, GETPID = 5, UNKNOWN = 1000 };
+enum { WRITE = 1, SLEEP = 3, CLOCK = 4, GETPID = 5, MAP = 9, UNMAP = 10, UNKNOWN = 1000 };
 
 int64_t gate_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t number);
 uint64_t gate_left; /* what was left in the registers that a call leaves nothing in */
@@ -20,6 +23,8 @@ int main(uint64_t argument)
         ;
     while (argument == 1 && gate_call(UINT64_MAX, 0, 0, 0, SLEEP) == 0)
         ;
+    while (argument == 3 && gate_call(AREA, AREA_BYTES, 1, 0, MAP) == 0)
+        (void)gate_call(AREA, AREA_BYTES, 0, 0, UNMAP);
     TRY(gate_left == 0);
     TRY(gate_call(1, 2, 4, 8, GETPID) == duet_getpid() && gate_left == 0);
     TRY(gate_call((uint64_t)text, sizeof(text) - 1, 0, 0, WRITE) == sizeof(text) - 1);
