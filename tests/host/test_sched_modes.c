@@ -531,6 +531,32 @@ static void compute_until_it_happens(void)
     cr_assert_eq(machine.stacks, 1, "%s", machine_place());
 }
 
+static unsigned struck;
+
+static void strike(void)
+{
+    struck++;
+    thread_wake(&high);
+}
+
+static void wait_and_come_to_a_point(void)
+{
+    begin_at_points();
+    struck = 0;
+    start(&high, "high", HIGH, count_and_park, NULL);
+    thread_yield();
+    machine_window_open();
+    thread_sleep_until(support_clock_ns + MS);
+    machine_window_close();
+    preempt_point();
+    cr_assert_eq(happened, struck, "%s", machine_place());
+}
+
+Test(at_points, forgets_no_more_urgent_thread_that_is_woken_at_any_instruction_of_a_wait)
+{
+    cr_assert_gt(machine_explore(wait_and_come_to_a_point, strike), 10);
+}
+
 Test(at_points, loses_no_wake_at_any_instruction)
 {
     cr_assert_gt(machine_explore(compute_until_it_happens, wake_high), 10);
