@@ -15,6 +15,7 @@ tools/syscalls.sh --check
 
 echo "rows: every promise has its test, and every test named exists"
 tools/rows.sh
+tools/prove.sh --check
 
 echo "quotes: the guide quotes its examples to the letter"
 tools/quotes.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
-# prove.sh: runs what is promised by a count, at that count, and writes docs/proof.md: what, how often, with which
-# seed, on which commit. If anything fails it says so and leaves the page as it was.
+# prove.sh [--check]: runs what is promised by a count, at that count, and writes docs/proof.md: what, how often, with
+# which seed, on which commit. If anything fails it says so and leaves the page as it was. With --check it only sees
+# whether the tests still have these counts and seeds.
 set -eu
 cd "$(dirname "$0")/.."
 page=docs/proof.md
@@ -19,7 +20,7 @@ proofs() {
     cat <<'END'
 host|frames/a_million_operations_agree_with_the_model|tests/host/test_frames.c|1,000,000|20240101|operation < 1000000|random operations on physical frames, each compared with a model
 host|heap_slab/a_million_operations_agree_with_the_model|tests/host/test_heap_slab.c|1,000,000|20240102|operation < 1000000|random operations on the slab heap, each compared with a model
-host|heap_*/survives_a_million_random_operations_and_loses_nothing|tests/host/test_heap.c|1,000,000|20240607|FUZZ_OPERATIONS = 1000000|random operations on every heap, after which it is whole again
+host|heap_*/survives_a_million_random_operations_and_loses_nothing|tests/host/test_heap.c|1,000,000|20240607|i < 1000000|random operations on every heap, after which it is whole again
 host|paging/does_what_a_sorted_array_of_pages_would|tests/host/test_paging.c|1,000,000|1|OPERATIONS = 1000000 / ROUNDS|random operations on page tables, each compared with a sorted array
 host|executor_model/agrees_with_a_naive_reference_at_every_operation|tests/host/test_executor_model.c|1,000,000|20240101|setting("DUET_MODEL_OPERATIONS", OPERATIONS)|random operations on an executor, its timers, pool, cancels and channels, each compared with a naive reference, with the address and the undefined-behaviour sanitizer
 tsan|races/*|tests/tsan/races.c|20,000|-|ROUNDS = 20000|rounds of each thread of the host that wakes tasks, sends to them or shares locks and pools with them, without a race that the thread sanitizer sees
@@ -38,6 +39,20 @@ bench|fairness.spread_4_cut<5000|tools/prove.sh|10 s|-|span=10s|of the same, cut
 qemu|machines/a_hundred_boots_say_the_same_to_the_byte|tests/qemu/test_machines.c|100|-|BOOTS 100|boots of the reference machine that say the same, to the byte, on both serial lines
 END
 }
+
+# agrees SOURCE SEED CODE: whether the source has that count and that seed.
+agrees() {
+    grep -qF "$3" "$1" && { [ "$2" = - ] || grep -qwF "$2" "$1"; } && return
+    echo "prove: $1 says another count or seed: $2, $3"
+    return 1
+}
+
+if [ "${1:-}" = --check ]; then
+    proofs | while IFS='|' read -r how test source count seed code claim; do
+        agrees "$source" "$seed" "$code" || exit 1
+    done
+    exit
+fi
 
 # boot WORDS COM2 SECONDS [ARGUMENT...]: the kernel on the reference machine, or what more arguments of QEMU make of it,
 # for so long at most, COM1 to stdout. QEMU ends with 33 when it passed.
@@ -114,10 +129,7 @@ calls: 10,000 of them, by \`user.fuzz_10000_calls\`; and for the executor: 100,0
 END
 proofs | while IFS='|' read -r how test source count seed code claim; do
     printf '%s, %s: ' "$test" "$count"
-    if ! grep -qF "$code" "$source" || { [ "$seed" != - ] && ! grep -qE "= ${seed}[,;]" "$source"; }; then
-        echo "$source says another count or seed"
-        exit 1
-    fi
+    agrees "$source" "$seed" "$code" || exit 1
     begin=$(date +%s)
     if ! passed "$how" "$test"; then
         echo failed
