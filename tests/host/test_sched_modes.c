@@ -539,22 +539,47 @@ static void strike(void)
     thread_wake(&high);
 }
 
-static void wait_and_come_to_a_point(void)
+static void come_to_a_point_after(void (*wait)(void))
 {
     begin_at_points();
     struck = 0;
     start(&high, "high", HIGH, count_and_park, NULL);
     thread_yield();
     machine_window_open();
-    thread_sleep_until(support_clock_ns + MS);
+    wait();
     machine_window_close();
     preempt_point();
     cr_assert_eq(happened, struck, "%s", machine_place());
 }
 
+static void sleep_a_while(void)
+{
+    thread_sleep_until(support_clock_ns + MS);
+}
+
+static void come_to_a_point_after_a_sleep(void)
+{
+    come_to_a_point_after(sleep_a_while);
+}
+
+Test(at_points, forgets_no_more_urgent_thread_that_is_woken_at_any_instruction_of_a_sleep)
+{
+    cr_assert_gt(machine_explore(come_to_a_point_after_a_sleep, strike), 10);
+}
+
+static void wait_a_while(void)
+{
+    cr_assert_eq(semaphore_take_until(&semaphore, support_clock_ns + MS), STATUS_TIMEOUT);
+}
+
+static void come_to_a_point_after_a_wait(void)
+{
+    come_to_a_point_after(wait_a_while);
+}
+
 Test(at_points, forgets_no_more_urgent_thread_that_is_woken_at_any_instruction_of_a_wait)
 {
-    cr_assert_gt(machine_explore(wait_and_come_to_a_point, strike), 10);
+    cr_assert_gt(machine_explore(come_to_a_point_after_a_wait, strike), 10);
 }
 
 Test(at_points, loses_no_wake_at_any_instruction)
