@@ -76,22 +76,28 @@ class Host:
         self.files = test_files()
         self.sound = set()   # tests that pass without a mutant
         self.lock = threading.Lock()
-        self.read_map(self.make_map())
+        self.read_times(self.run_all(self.plain, "times"))
+        self.read_map(self.run_all(self.map, "map"))
 
-    def make_map(self):
-        """Runs every test once, and notes which functions it enters. That disturbs those that interrupt at every
-        instruction, and long ones are cut short: neither matters for this."""
-        path, program = "build/mutants/map.txt", "build/mutants/map-tests"
-        newest = max(os.path.getmtime(o) for o in self.map.objects + [build.RUNNER])
+    @staticmethod
+    def run_all(programs, name):
+        """Runs every test once: how it ends, how long it takes, and, in the build for that, which functions it enters.
+        That disturbs those that interrupt at every instruction, and long ones are cut short: neither matters for it."""
+        path, program = "build/mutants/%s.txt" % name, "build/mutants/%s-tests" % name
+        newest = max(os.path.getmtime(o) for o in programs.objects + [build.RUNNER])
         if not os.path.exists(path) or os.path.getmtime(path) < newest:
-            text = build.run([self.map.link({}, program)])
+            text = build.run([programs.link({}, program)])
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-        return path
-
-    def read_map(self, path):
         with open(path, encoding="utf-8") as file:
-            rows = [line.split() for line in file]
+            return [line.split() for line in file]
+
+    def read_times(self, rows):
+        for name, ended, milliseconds, *_ in rows:
+            self.milliseconds[name] = int(milliseconds) if ended == "passed" else max(int(milliseconds), CUT_MS)
+            self.limit[name] = max(LIMIT_MS, LIMIT_FACTOR * int(milliseconds)) if ended == "passed" else LONG_MS
+
+    def read_map(self, rows):
         addresses = sorted({a for row in rows for a in row[3:]})
         told = subprocess.run(["addr2line", "-f", "-e", "build/mutants/map-tests"], input="\n".join(addresses),
                               stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
@@ -99,9 +105,7 @@ class Host:
         for address, function, where in zip(addresses, told[::2], told[1::2]):
             name = re.sub(r"^duet_|\..*", "", function)  # mem.c's are renamed there
             place[address] = (os.path.relpath(where.rsplit(":", 1)[0]), name)
-        for name, ended, milliseconds, *entered in rows:
-            self.milliseconds[name] = int(milliseconds) if ended == "passed" else max(int(milliseconds), CUT_MS)
-            self.limit[name] = max(LIMIT_MS, LIMIT_FACTOR * int(milliseconds)) if ended == "passed" else LONG_MS
+        for name, _, _, *entered in rows:
             for address in entered:
                 self.tests.setdefault(place[address], set()).add(name)
 
@@ -111,6 +115,9 @@ class Host:
         module = re.sub(r"_(task|thread|isr|poll)$", "", os.path.basename(mutant.path).rsplit(".", 1)[0])
         if mutant.operator == "by hand":
             names = [n for n in self.milliseconds if n.startswith(module + "/")]
+        if mutant.path.endswith(".h"):  # tests that enter it by themselves note nothing
+            own = "test_%s.c" % module
+            names = set(names) | {n for n in self.milliseconds if self.files.get(n.split("/")[0], "").endswith(own)}
         names = sorted(names, key=lambda n: (self.milliseconds[n], n))
         fast = [n for n in names if self.milliseconds[n] <= FAST_MS]
         fast.sort(key=lambda n: not n.startswith(module + "/"))  # its own first

@@ -164,6 +164,11 @@ class Verdicts:
         return row[0] if row and row[6] == self.state(mutant, row[0]) else None
 
 
+def explanations():
+    """Why a mutant may survive, by its key."""
+    return {"\t".join(r[:4]): r[4] for r in rows(SURVIVORS)}
+
+
 class Trial:
     def __init__(self, mutants, verdicts, jobs, keep):
         self.mutants, self.verdicts, self.jobs, self.keep = mutants, verdicts, jobs, keep
@@ -171,6 +176,7 @@ class Trial:
         self.queues = {True: queue.PriorityQueue(), False: queue.PriorityQueue()}  # for the kernel, for the host
         self.lock = threading.Lock()
         self.found = {}
+        self.explained = explanations()
         self.host_only = False
         self.failure = None
 
@@ -219,9 +225,11 @@ class Trial:
         return None
 
     def put(self, mutant):
-        """In an order of chance, so that what was tried is a sample of all whenever it is interrupted; headers last."""
+        """In an order of chance, so that what was tried is a sample of all whenever it is interrupted; headers, and what
+        is expected to survive, last."""
         in_kernel = mutant.path.endswith(".S") or not self.host.knows(mutant.path) or self.verdicts.passed_host(mutant)
-        self.queues[in_kernel].put((mutant.rank() + (mutant.path.endswith(".h") and not in_kernel), mutant.key, mutant))
+        last = mutant.key in self.explained or mutant.path.endswith(".h") and not in_kernel
+        self.queues[in_kernel].put((mutant.rank() + last, mutant.key, mutant))
 
     def run(self):
         try:
@@ -244,7 +252,7 @@ class Trial:
 
 def judge(mutants, verdict_of, whole):
     """Says what is wrong, and returns how much is: a survivor unexplained, an explanation of what does not survive."""
-    explained = {"\t".join(r[:4]): r[4] for r in rows(SURVIVORS)}
+    explained = explanations()
     wrong = 0
     for mutant in mutants:
         if verdict_of(mutant) == "survived" and mutant.key not in explained:
