@@ -44,10 +44,7 @@ void async_event_signal(struct async_event *event)
 
 void async_event_reset(struct async_event *event)
 {
-    uint64_t flags = critical_enter();
-
-    event->set = false;
-    critical_leave(flags);
+    event->set = false; /* one store, which no interrupt comes amid */
 }
 
 static enum poll wait_poll(struct future *future, struct waker *waker)

@@ -207,7 +207,7 @@ enum status symbols_lookup(const void *bytes, size_t table_bytes, uint64_t addre
         return STATUS_INVALID;
     if (!row.known)
         return STATUS_NOT_FOUND;
-    if (row.name >= table.strings_bytes || row.file >= table.strings_bytes || row.line > UINT32_MAX ||
+    if (row.name >= table.strings_bytes || row.file >= table.strings_bytes || (uint32_t)row.line != row.line ||
         address - row.start > UINT32_MAX)
         return STATUS_INVALID;
     if (row.flags & SYMBOLS_NUMBERED)

@@ -39,12 +39,12 @@ static void set_priority(struct cpu *cpu, struct thread *thread, uint8_t priorit
 {
     if (thread->condition == THREAD_READY) {
         ready_move(cpu, thread, priority);
-        return;
-    }
-    thread->priority = priority;
-    if (thread->condition == THREAD_WAITING) {
-        list_remove(&thread->ring);
-        wait_queue_insert(thread->waits_in, thread);
+    } else {
+        thread->priority = priority;
+        if (thread->condition == THREAD_WAITING) {
+            list_remove(&thread->ring);
+            wait_queue_insert(thread->waits_in, thread);
+        }
     }
 }
 

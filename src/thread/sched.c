@@ -58,8 +58,6 @@ __attribute__((noinline)) void make_ready_unequal(struct thread *thread, uint64_
 {
     struct cpu *cpu = cpu_this();
 
-    if (thread->priority > cpu->current->priority)
-        cpu->need_resched = true;
     ready_insert(cpu, thread, thread->priority);
     leave(cpu, flags);
 }

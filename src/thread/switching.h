@@ -208,7 +208,8 @@ static inline void make_ready(struct cpu *cpu, struct thread *thread)
  * saves no register across a call. */
 void make_ready_rarely(struct thread *thread, uint64_t flags);
 
-/* The same for a thread that is no equal of the running one. */
+/* The same for a thread that is less urgent than the running one, or behind one as urgent, which has asked for the
+ * switch. */
 void make_ready_unequal(struct thread *thread, uint64_t flags);
 
 /* make_ready() and leave(), as the last step of a critical section. The running thread is in its ring; that of one more

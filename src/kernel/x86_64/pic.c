@@ -56,12 +56,12 @@ void pic_mask(unsigned line)
 
 bool pic_spurious(unsigned line)
 {
-    uint16_t port = line >= 8 ? PIC_SLAVE : PIC_MASTER;
+    uint16_t port = line == 15 ? PIC_SLAVE : PIC_MASTER;
 
     outb(port, OCW3_READ_ISR);
     if (inb(port) & 0x80)
         return false;
-    if (line >= 8)
+    if (line == 15)
         outb(PIC_MASTER, PIC_EOI); /* the master did see a real request: the cascade's */
     return true;
 }
