@@ -422,7 +422,7 @@ $(KBUILD)/qemu-tests: $(QEMU_TEST_SRC) $(wildcard tests/qemu/*.h) Makefile
 
 .PHONY: test test-host test-tsan test-compile test-models test-report test-qemu kernels print-flags
 test: deps-build deps-test ## all tests, on the host and in QEMU; ends with 'N passed, N failed'
-	@tools/test.sh host tsan compile models fuzz report qemu
+	@tools/test.sh host tsan compile models fuzz mutants report qemu
 
 test-host: deps-build deps-test ## the pure core's tests on the host, with address and undefined-behaviour sanitizers
 	@tools/test.sh host
@@ -470,7 +470,7 @@ prove: deps-build deps-test ## run what is promised by a count, at that count; w
 	@tools/prove.sh
 
 .PHONY: mutants mutants-list
-mutants: deps-build deps-test ## make defects, one at a time: a test must notice each (ONLY=text: of some; MUTANTS=40: a sample)
+mutants: deps-build deps-test ## make defects, one at a time: a test must notice each (ONLY=text: of some; MUTANTS=30: a sample)
 	@tools/mutants/mutants.py $(if $(MUTANTS),--sample $(MUTANTS)) $(if $(ONLY),--only '$(ONLY)')
 
 mutants-list: deps-test ## every such defect, and what is known of it

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh [host] [tsan] [compile] [models] [fuzz] [mutants] [report] [browser] [qemu]: builds and runs the tests named; all but mutants and browser when none is.
+# test.sh [host] [tsan] [compile] [models] [fuzz] [mutants] [report] [browser] [qemu]: builds and runs the tests named; all but browser when none is.
 # Shows what failed; the last line is 'N passed, N failed'. A program that does not build or dies counts as one failure.
 # TEST_FILTER='suite/name*' runs only the tests that match; TEST_JOBS=N runs N at a time.
 set -u
@@ -76,7 +76,7 @@ build() {
     done
 }
 
-[ $# -gt 0 ] || set -- host tsan compile models fuzz report qemu
+[ $# -gt 0 ] || set -- host tsan compile models fuzz mutants report qemu
 for part in "$@"; do
     case $part in
     host) build host build/host-san/host-tests && run host "$(nproc)" build/host-san/host-tests ;;
@@ -84,7 +84,7 @@ for part in "$@"; do
     compile) run_counted compile tools/compile-tests.sh ;;
     models) run_counted models tools/models.sh ;;
     fuzz) run_counted fuzz tools/fuzz.sh replay ;;
-    mutants) run_counted mutants tools/mutants/mutants.py --sample "${MUTANTS:-40}" ;;
+    mutants) run_counted mutants tools/mutants/mutants.py --sample "${MUTANTS:-30}" ;;
     report)
         run_counted report tests/report/run.py test_report
         run_counted trace tests/report/run.py test_trace

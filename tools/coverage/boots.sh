@@ -9,7 +9,7 @@ grep -v '^#' tools/coverage/boots | nl -w 1 -s '|' | tr '\n' '\0' | xargs -0 -P 
     number=${1%%|*} rest=${1#*|}
     begin=$(date +%s) status=0
     # shellcheck disable=SC2046,SC2086 # words
-    timeout 600 qemu-system-x86_64 $(grep -v "^#" tools/reference-machine) ${rest%%|*} -display none -no-reboot \
+    timeout 1200 qemu-system-x86_64 $(grep -v "^#" tools/reference-machine) ${rest%%|*} -display none -no-reboot \
         -monitor none -serial null -serial null -debugcon file:$RUNS/boot-$number \
         -device isa-debug-exit,iobase=0xf4,iosize=4 \
         -kernel $BUILD/duet.elf -initrd $BUILD/programs.tar -append "${rest#*|}" >/dev/null 2>&1 || status=$?

@@ -93,7 +93,7 @@ def possible(path):
 def chosen():
     """The mutants in scope: of each function, the share that the first line of the scope says which matches it."""
     scope = [line.split() for line in read(SCOPE).splitlines() if line and not line.startswith("#")]
-    files = build.run(["git", "ls-files", "src/*.[chS]"]).split()
+    files = sorted(glob.glob("src/**/*.[chS]", recursive=True))
     found = list(by_hand())
     for path in files:
         lines = [s for s in scope if fnmatch.fnmatch(path, s[0])]
