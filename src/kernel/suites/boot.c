@@ -328,8 +328,8 @@ static void take_fifteenth(unsigned vector)
 }
 
 /*
- * A real one of the line: any IDE drive, be it none at all, refuses a command of 0 with an interrupt
- * (ATA/ATAPI-6 8.38). Where there is no such controller nothing comes, and nothing that is spurious either.
+ * A real one of the line: an IDE drive refuses the command 0, NOP, with an interrupt, and QEMU's does where there is no
+ * drive (its hw/ide/core.c, ide_exec_cmd()). Where there is no such controller nothing comes, nor anything spurious.
  */
 TEST_NEEDS(line_15, "boot.line_15_may_be_real", "irq=pic")
 {
